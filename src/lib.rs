@@ -1,0 +1,5 @@
+//! Lockkeeper: a WebDAV server whose locks hold.
+pub mod lock;
+pub mod protocol;
+pub mod resource;
+pub mod store;

@@ -1,0 +1,2 @@
+//! The binary: flags, configuration, server; nothing else.
+fn main() {}

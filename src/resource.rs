@@ -1,0 +1,97 @@
+//! What the tree is made of: resources, their ids, their content and their entity tags.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::headers::EntityTag;
+use crate::protocol::time::Timestamp;
+
+/// The identity of a resource: given once, never reused, unchanged by edits, renames and moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceId(pub u64);
+
+impl ResourceId {
+    /// The collection `/`.
+    pub const ROOT: Self = Self(1);
+}
+
+impl fmt::Display for ResourceId {
+    /// 32 hexadecimal digits, the spelling of `DAV:resource-id` (RFC 5842) and of the check-out API.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// The identity of one immutable piece of content. Drawn from the same sequence as resource ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ContentId(pub u64);
+
+/// Where the bytes of a file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// Nowhere: the file is empty.
+    Empty,
+    /// In the store itself; at most [`INLINE_BYTES_MAX`].
+    Inline(ContentId),
+    /// In a content file.
+    File(ContentId),
+}
+
+/// Content up to this size lives in the store: below it a row is 4 to 9 times faster than a file
+/// and safe; above it sled would write unsynced side files.
+pub const INLINE_BYTES_MAX: usize = 4096;
+
+/// One version of a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Where the bytes are.
+    pub place: Place,
+    /// Length in bytes.
+    pub size: u64,
+    /// Random, new with every version, so an entity tag never repeats, not even after a restore.
+    pub version: u64,
+    /// What the client said it is; `None`: told from the name.
+    pub media_type: Option<String>,
+}
+
+impl Content {
+    /// The strong entity tag of this version.
+    pub fn etag(&self) -> EntityTag {
+        EntityTag::strong(format!("{:016x}", self.version))
+    }
+}
+
+/// A file or a collection, as its parent knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Its identity.
+    pub id: ResourceId,
+    /// Its last path segment as the client spelled it; empty for the root.
+    pub name: String,
+    /// `None`: a collection.
+    pub content: Option<Content>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its content (for a collection: its properties) last changed.
+    pub modified: Timestamp,
+    /// How many dead properties it has: most have none, and then nobody looks for them.
+    pub property_count: u32,
+}
+
+impl Resource {
+    /// Whether it can have members.
+    pub fn is_collection(&self) -> bool {
+        self.content.is_none()
+    }
+
+    /// The entity tag of a file; collections have none.
+    pub fn etag(&self) -> Option<EntityTag> {
+        self.content.as_ref().map(Content::etag)
+    }
+
+    /// `DAV:getcontentlength`; collections have none.
+    pub fn size(&self) -> Option<u64> {
+        self.content.as_ref().map(|content| content.size)
+    }
+}

@@ -1,0 +1,6 @@
+//! Keeping: the seam between what Lockkeeper means and the engine that keeps it.
+//!
+//! An [`Engine`] runs transactions over ordered byte keys, serializably, and makes commits durable;
+//! it knows nothing of files or locks. Everything above speaks through [`Tx`].
+
+pub mod engine;

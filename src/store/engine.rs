@@ -1,0 +1,116 @@
+//! The seam: what every engine promises. One conformance suite (`tests/engines.rs`) runs over all.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+
+/// An ordered byte key.
+pub type Key = Bytes;
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A consistent view; writes in it are a programming error and fail the commit.
+    Read,
+    /// Serializable with every other write transaction.
+    Write,
+}
+
+/// In which order a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// What an engine can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest key in bytes.
+    pub key_bytes_max: usize,
+    /// Longest value in bytes.
+    pub value_bytes_max: usize,
+    /// Most rows that one transaction may change.
+    pub rows_per_transaction_max: usize,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The disk is full; nothing was changed.
+    #[error("the disk that holds the store is full")]
+    Full,
+    /// A row or a transaction is larger than [`Limits`]; nothing was changed.
+    #[error("too large for the store: {0}")]
+    TooLarge(String),
+    /// Too many conflicts in a row; nothing was changed.
+    #[error("the store is too busy")]
+    Busy,
+    /// What was read back is not what was written.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Anything else that the operating system or the engine said.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Why a commit did not happen, or may not have.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// Another transaction came first: run the body again.
+    #[error("another transaction came first")]
+    Conflict,
+    /// It may have happened: read again to find out.
+    #[error("it is not known whether the commit happened: {0}")]
+    Unknown(StoreError),
+    /// It did not happen.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
+/// Something that runs transactions.
+#[async_trait]
+pub trait Engine: Send + Sync + Debug {
+    /// Starts a transaction. A write transaction may wait for others to end.
+    async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError>;
+
+    /// What fits in.
+    fn limits(&self) -> Limits;
+
+    /// Waits until everything committed is durable and releases the files. The last call.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// One transaction. Dropped without `commit`, it changes nothing.
+#[async_trait]
+pub trait Txn: Send {
+    /// The values of `keys`, in their order, in one round trip. Sees this transaction's own writes.
+    async fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError>;
+
+    /// Up to `limit` rows with `range.start <= key < range.end`. Sees this transaction's own
+    /// writes; in a write transaction safe against rows that others add (phantoms).
+    async fn scan(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError>;
+
+    /// Writes a row at commit; the last of `put` and `delete` on a key counts.
+    fn put(&mut self, key: Key, value: Bytes);
+
+    /// Removes a row at commit.
+    fn delete(&mut self, key: Key);
+
+    /// All or nothing. `Ok` means durable.
+    async fn commit(self: Box<Self>) -> Result<(), CommitError>;
+
+    /// Ends without writing, and waits until everything that this transaction may have read is
+    /// durable, so that no refusal rests on what a power cut could undo.
+    async fn settle(self: Box<Self>) -> Result<(), StoreError>;
+}
