@@ -271,19 +271,16 @@ impl FileReader {
     /// `len` is at least 1 and lies within the file.
     pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Bytes, StoreError> {
         let mut buffer = vec![0; len];
-        let read = match read_cached(&self.file, &mut buffer, offset) {
-            Some(read) => read,
-            None => {
-                let file = Arc::clone(&self.file);
-                let read = move || {
-                    let read = file.read_at(&mut buffer, offset);
-                    let read = read.map_err(|error| in_words(&error, "cannot read content"))?;
-                    Ok((buffer, read))
-                };
-                let (filled, read) = blocking(read).await?;
-                buffer = filled;
-                read
-            }
+        let (mut buffer, read) = if let Some(read) = read_cached(&self.file, &mut buffer, offset) {
+            (buffer, read)
+        } else {
+            let file = Arc::clone(&self.file);
+            blocking(move || {
+                let read = file.read_at(&mut buffer, offset);
+                let read = read.map_err(|error| in_words(&error, "cannot read content"))?;
+                Ok((buffer, read))
+            })
+            .await?
         };
         if read == 0 {
             let id = self.id.0;
