@@ -4,3 +4,10 @@
 //! it knows nothing of files or locks. Everything above speaks through [`Tx`].
 
 pub mod engine;
+mod group_commit;
+pub mod memory;
+mod overlay;
+pub mod sled;
+pub mod transact;
+
+pub use group_commit::{CommitObserver, NoObserver};
