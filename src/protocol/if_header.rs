@@ -77,7 +77,7 @@ pub enum IfTest {
 }
 
 /// What the conditions on one resource are compared with. The default is that of a place where
-/// nothing exists: no entity tag, no locks (RFC 4918 §10.4.5).
+/// nothing exists: no entity tag, no locks (RFC 4918 §10.4.4).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResourceState {
     /// Its entity tag; collections have none.

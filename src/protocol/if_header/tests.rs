@@ -54,7 +54,7 @@ fn grammar() {
         let header = parse(lines).unwrap().unwrap();
         assert_eq!(short(&header), expect, "{lines:?}");
     }
-    // RFC 4918 §10.4.6 to §10.4.10.
+    // RFC 4918 §10.4.6 to §10.4.11.
     check(
         &[r#"(<urn:uuid:181d4fae> ["I am an ETag"]) (["I am another ETag"])"#],
         r#".|+urn:uuid:181d4fae +"I am an ETag"; .|+"I am another ETag""#,
@@ -289,7 +289,7 @@ fn evaluation() {
     check("<http://127.0.0.1:8082/other/> (<t:3>)", true);
     check("</other> ([\"now\"])", false);
     check("</other> (Not [\"now\"])", true);
-    // RFC 4918 §10.4.5: where nothing exists there is no state.
+    // RFC 4918 §10.4.4: where nothing exists there is no state.
     check("</unmapped> (<t:1>)", false);
     check("</unmapped> ([\"now\"])", false);
     check("</unmapped> (Not <t:1> Not [\"now\"])", true);
