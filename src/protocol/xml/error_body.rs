@@ -1,6 +1,6 @@
-//! Bodies of refusals: `DAV:error` (RFC 4918 §16) with, for locks, who holds what and until when in
-//! our namespace; and the 207 of a request that failed for several resources. Which status and
-//! which precondition an error has is `protocol::error`'s.
+//! Bodies of refusals: `DAV:error` (RFC 4918 §16), for locks with who holds what until when in our
+//! namespace, and the 207 of a request that failed for several resources. Which status and which
+//! precondition an error has is not known here but in `protocol::error`.
 
 use bytes::Bytes;
 
@@ -84,7 +84,10 @@ mod tests {
         let text = body
             .as_deref()
             .map(|body| str::from_utf8(body).expect("UTF-8"));
-        let head = r#"<?xml version="1.0" encoding="utf-8"?><D:error xmlns:D="DAV:" xmlns:L="urn:lockkeeper:dav">"#;
+        let head = concat!(
+            r#"<?xml version="1.0" encoding="utf-8"?>"#,
+            r#"<D:error xmlns:D="DAV:" xmlns:L="urn:lockkeeper:dav">"#,
+        );
         let inside = text.map(|text| {
             let text = text.strip_prefix(head).expect(text);
             text.strip_suffix("</D:error>").expect(text)

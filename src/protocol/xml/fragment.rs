@@ -196,7 +196,8 @@ mod tests {
             r#"<b xmlns="" xml:lang=""/>"#,
         );
         check(
-            "<a xmlns='u'><b c='&lt;&quot;&#10;'>x<!-- no --> &amp; <![CDATA[<y>]]><i/>\r\nz</b></a>",
+            "<a xmlns='u'><b c='&lt;&quot;&#10;'>x<!-- - --> &amp; \
+             <![CDATA[<y>]]><i/>\r\nz</b></a>",
             None,
             "<b xmlns=\"u\" c=\"&lt;&quot;&#10;\">x &amp; &lt;y&gt;<i/>\nz</b>",
         );

@@ -81,7 +81,7 @@ pub enum XmlError {
 }
 
 impl XmlError {
-    pub(super) fn malformed(why: impl ToString) -> Self {
+    pub(super) fn malformed(why: &(impl ToString + ?Sized)) -> Self {
         Self::Malformed(shorten(&why.to_string()))
     }
 }

@@ -1,6 +1,6 @@
-//! How locks are shown: activelock and lockdiscovery (RFC 4918 §14.1, §15.8), supportedlock (§15.10)
-//! and the answer to a LOCK. It writes the facts it is given; who may see a token is decided
-//! elsewhere.
+//! How locks are shown: activelock and lockdiscovery (RFC 4918 §14.1, §15.8), supportedlock
+//! (§15.10) and the answer to a LOCK. It writes the facts it is given; who may see a token is
+//! decided elsewhere.
 
 use std::fmt::Write as _;
 

@@ -255,7 +255,10 @@ mod tests {
         write(&mut multistatus);
         let body = multistatus.finish();
         let text = str::from_utf8(&body).expect("a String became these bytes");
-        let head = r#"<?xml version="1.0" encoding="utf-8"?><D:multistatus xmlns:D="DAV:" xmlns:L="urn:lockkeeper:dav">"#;
+        let head = concat!(
+            r#"<?xml version="1.0" encoding="utf-8"?>"#,
+            r#"<D:multistatus xmlns:D="DAV:" xmlns:L="urn:lockkeeper:dav">"#,
+        );
         let inside = text
             .strip_prefix(head)
             .and_then(|t| t.strip_suffix("</D:multistatus>"));

@@ -1,6 +1,12 @@
 //! Properties of the whole floor that no table can show: nothing a client sends makes it panic, and
 //! what was set is what everybody reads later.
 
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "tests may allocate"
+)]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -198,7 +204,8 @@ proptest! {
 
         // Setting what was read changes nothing.
         let again = format!(
-            "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop>{}</D:prop></D:set></D:propertyupdate>",
+            "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop>{}</D:prop></D:set>\
+             </D:propertyupdate>",
             property.xml
         );
         prop_assert_eq!(set(&again), property);
@@ -224,8 +231,8 @@ proptest! {
         multistatus.status(&href, status, Some(&DavError::Conflict(sentence)));
         let legal: String = value.chars().filter(|c| escape::is_xml_char(*c)).collect();
         let children = Some(legal).filter(|text| !text.is_empty()).map(Child::Text);
-        let displayname =
-            Model { name: QName::dav("displayname"), attributes: vec![], children: children.into_iter().collect() };
+        let children = children.into_iter().collect();
+        let displayname = Model { name: QName::dav("displayname"), attributes: vec![], children };
         let named = Model { name, attributes: vec![], children: vec![] };
         prop_assert_eq!(properties(&multistatus.finish()), vec![displayname, named]);
     }
@@ -254,8 +261,8 @@ proptest! {
         };
         let body = lock_response(&[lock]);
         let root = parse(&body, &LIMITS).expect("our own answer is well-formed");
-        let shown = root.elements().next().and_then(|d| d.elements().next()).expect("an activelock");
-        let shown = shown.elements().find(|e| e.is(DAV_NS, "owner")).expect("an owner");
+        let activelock = root.elements().next().and_then(|d| d.elements().next());
+        let shown = activelock.expect("there is one").elements().find(|e| e.is(DAV_NS, "owner")).expect("an owner");
         prop_assert_eq!(shown.inside, kept);
     }
 
@@ -286,7 +293,8 @@ proptest! {
             "<D:lockinfo xmlns:D='DAV:' xmlns:p='u'><D:lockscope><D:shared/></D:lockscope>\
              <D:locktype><D:write/></D:locktype><D:owner>{inside}</D:owner></D:lockinfo>"
         );
-        if let Ok(LockInfo { owner_xml: Some(xml), .. }) = parse_lockinfo(body.as_bytes(), &LIMITS) {
+        let info = parse_lockinfo(body.as_bytes(), &LIMITS);
+        if let Ok(LockInfo { owner_xml: Some(xml), .. }) = info {
             let alone = format!("<o>{xml}</o>");
             prop_assert!(parse(alone.as_bytes(), &LIMITS).is_ok(), "{}", alone);
         }
