@@ -1,0 +1,129 @@
+//! Doing: every user operation once, as one transaction: read what the rules need, ask the rules,
+//! write. WebDAV and every other face translate into these and back.
+
+pub mod access;
+pub mod admin;
+pub mod content;
+mod events;
+mod gate;
+mod housekeeping;
+mod ids;
+pub mod intake;
+pub mod locking;
+pub mod password;
+pub mod properties;
+pub mod relocate;
+
+use std::sync::Arc;
+
+use access::Principal;
+use ids::Ids;
+
+use crate::blobs::{Blobs, Space};
+use crate::config::Config;
+use crate::lock::LockToken;
+use crate::protocol::error::DavError;
+use crate::protocol::headers::Conditions;
+use crate::protocol::if_header::IfHeader;
+use crate::protocol::path::DavPath;
+use crate::protocol::time::Timestamp;
+use crate::store::engine::{Engine, Mode, Txn};
+use crate::store::transact::transact;
+use crate::store::tx::{Body, Tx};
+
+/// The tree, its locks and its users: what every face works on.
+#[derive(Debug)]
+pub struct Dav {
+    engine: Arc<dyn Engine>,
+    blobs: Blobs,
+    ids: Ids,
+    config: Config,
+}
+
+/// What every request says about itself.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Who asks.
+    pub principal: Principal,
+    /// When.
+    pub now: Timestamp,
+    /// The program that asks (User-Agent), for people who read events.
+    pub program: String,
+    /// What is asked about.
+    pub path: DavPath,
+    /// The `If` header.
+    pub if_header: Option<IfHeader>,
+    /// The conditions of RFC 9110.
+    pub conditions: Conditions,
+    /// A token that was submitted outside `If`: Office 2016 sends `Lock-Token` with its PUT.
+    pub lock_token: Option<String>,
+}
+
+impl Ask {
+    /// The tokens of this server that the request submitted.
+    fn tokens(&self) -> Vec<LockToken> {
+        let in_if = self.if_header.iter().flat_map(IfHeader::submitted_tokens);
+        in_if.chain(self.lock_token.as_deref()).filter_map(LockToken::parse).collect()
+    }
+}
+
+impl Dav {
+    /// Opens a tree on an engine, making its root if it has none.
+    pub async fn new(
+        engine: Arc<dyn Engine>,
+        blobs: Blobs,
+        config: Config,
+        now: Timestamp,
+    ) -> Result<Self, DavError> {
+        let dav = Self { engine, blobs, ids: Ids::default(), config };
+        dav.write(&now, |txn, now| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).make_root().await?) })
+        })
+        .await?;
+        Ok(dav)
+    }
+
+    /// The configuration that this tree was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The engine below, for operations on rows of their own.
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// The room on the volume that holds the content.
+    pub fn space(&self) -> Result<Space, DavError> {
+        Ok(self.blobs.space()?)
+    }
+
+    /// Waits until everything is durable and releases the files.
+    pub async fn close(&self) -> Result<(), DavError> {
+        Ok(self.engine.close().await?)
+    }
+
+    async fn read<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+    {
+        transact(&*self.engine, Mode::Read, context, body).await
+    }
+
+    async fn write<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+    {
+        transact(&*self.engine, Mode::Write, context, body).await
+    }
+
+    /// Refuses what makes the store grow while the disk is nearly full: what is left is for
+    /// deleting, unlocking and reading.
+    fn require_room(&self, bytes: u64) -> Result<(), DavError> {
+        Ok(self.blobs.has_room(bytes)?)
+    }
+}
