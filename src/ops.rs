@@ -10,6 +10,7 @@ mod housekeeping;
 mod ids;
 pub mod intake;
 pub mod locking;
+pub mod open;
 pub mod password;
 pub mod properties;
 pub mod relocate;
