@@ -6,3 +6,4 @@ pub mod ops;
 pub mod protocol;
 pub mod resource;
 pub mod store;
+pub mod web;

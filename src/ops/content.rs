@@ -96,7 +96,7 @@ impl Dav {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, upload.ask.now);
                 let walk = tx.walk(&upload.ask.path).await?;
-                allow_upload(&mut tx, upload, &walk).await?;
+                let _cleared = allow_upload(&mut tx, upload, &walk).await?;
                 Ok(walk.found().cloned())
             })
         })
