@@ -1,5 +1,7 @@
 //! Content files, in both forms.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use lockkeeper::blobs::{Blobs, PIECE_BYTES_MAX};
 use lockkeeper::resource::ContentId;

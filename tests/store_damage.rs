@@ -1,6 +1,8 @@
 //! Stores that cannot be opened say why in a sentence: in use, cut short, damaged, too new. None of
 //! it may end in a panic, and never may damage be served as data.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -130,10 +132,8 @@ async fn an_emptied_log_is_refused() {
 #[tokio::test]
 async fn a_flipped_byte_is_an_error_or_harmless() {
     let sound = killed_store().await;
-    let (whole, copy_of) = (tempfile::tempdir().unwrap(), |to: &Path| {
-        copy(sound.path(), to)
-    });
-    copy_of(whole.path());
+    let whole = tempfile::tempdir().unwrap();
+    copy(sound.path(), whole.path());
     let engine = open(whole.path()).unwrap();
     let expect = rows(&engine).await.unwrap();
     engine.close().await.unwrap();
@@ -143,7 +143,7 @@ async fn a_flipped_byte_is_an_error_or_harmless() {
     let (mut refused, mut damaged) = (0, 0);
     for place in 0..40 {
         let dir = tempfile::tempdir().unwrap();
-        copy_of(dir.path());
+        copy(sound.path(), dir.path());
         let at = len / 40 * place + 40;
         let mut bytes = [0; 8];
         log(dir.path()).read_exact_at(&mut bytes, at).unwrap();
@@ -221,18 +221,22 @@ fn set_format(dir: &Path, format: Option<&[u8]>) {
 
 #[tokio::test]
 async fn only_known_formats_are_opened() {
-    let newer = |error: &OpenError| matches!(error, OpenError::Newer { found: 2, .. });
-    let damaged = |error: &OpenError| matches!(error, OpenError::Damaged { .. });
-    let cases: [(Option<&[u8]>, &dyn Fn(&OpenError) -> bool); 3] = [
-        (Some(&[0, 0, 0, 0, 0, 0, 0, 2]), &newer),
-        (Some(b"two"), &damaged),
-        (None, &damaged),
+    let cases: [(Option<&[u8]>, &str); 3] = [
+        (
+            Some(&[0, 0, 0, 0, 0, 0, 0, 2]),
+            "was made by a newer Lockkeeper (format 2;",
+        ),
+        (Some(b"two"), "is damaged (a number of 3 bytes)"),
+        (
+            None,
+            "is damaged (it has rows, but none that tells its format)",
+        ),
     ];
     for (format, expect) in cases {
         let dir = killed_store().await;
         set_format(dir.path(), format);
         let error = open(dir.path()).unwrap_err();
-        assert!(expect(&error), "{format:?}: {error}");
+        assert!(error.to_string().contains(expect), "{format:?}: {error}");
     }
 }
 
