@@ -38,7 +38,7 @@ pub(super) async fn head(call: Call) -> Answer {
 }
 
 pub(super) async fn get(call: Call) -> Answer {
-    let (resource, source) = match call.dav.open(&call.ask).await {
+    let (resource, source) = match call.dav.read_content(&call.ask).await {
         Err(DavError::NotModified) => return not_modified(&call).await,
         opened => opened?,
     };
