@@ -170,8 +170,10 @@ enum Target {
 
 impl ContentWriter {
     /// Appends `bytes`. Gathers them to pieces, and waits when the disk is a piece behind. After
-    /// an error the file cannot be finished.
+    /// an error, or when the future was dropped, the file cannot be finished.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        self.check_whole()?;
+        // Until it has ended: a caller may drop this future half-way.
         self.whole = false;
         match &mut self.target {
             Target::Memory {
@@ -189,6 +191,11 @@ impl ContentWriter {
         }
         self.whole = true;
         Ok(())
+    }
+
+    fn check_whole(&self) -> Result<(), StoreError> {
+        let gap = || StoreError::Failed("a content file lacks a piece".to_owned());
+        if self.whole { Ok(()) } else { Err(gap()) }
     }
 
     /// Makes the content and its name durable; returns its size in bytes.

@@ -8,8 +8,10 @@ mod user;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -64,7 +66,7 @@ impl Place {
 }
 
 /// Settings are text, so a path among them is too.
-fn path_text(flag: &str, path: &std::path::Path) -> Result<String, CliError> {
+fn path_text(flag: &str, path: &Path) -> Result<String, CliError> {
     let text = path.to_str().ok_or_else(|| {
         CliError::Usage(format!("{flag} {}: only UTF-8 paths are possible", path.display()))
     });
@@ -122,6 +124,18 @@ fn report(error: &CliError) -> ExitCode {
     // If standard error is gone, the exit code still tells.
     let _ = writeln!(io::stderr(), "lockkeeper: {error}");
     error.exit_code()
+}
+
+/// Makes the data folder if there is none, closed to other accounts: it holds everybody's files.
+fn make_private(data: &Path) -> Result<(), CliError> {
+    if data.is_dir() {
+        return Ok(());
+    }
+    let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = parent.map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| DirBuilder::new().mode(0o700).create(data)).map_err(|error| {
+        CliError::Failed(format!("the data folder {} cannot be made: {error}", data.display()))
+    })
 }
 
 /// Writes to standard output at once, also into a pipe.

@@ -10,12 +10,12 @@ mod housekeeping;
 mod ids;
 pub mod intake;
 pub mod locking;
-pub mod open;
 pub mod password;
 pub mod properties;
 pub mod relocate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use access::Principal;
 use ids::Ids;
@@ -29,8 +29,15 @@ use crate::protocol::if_header::IfHeader;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::store::engine::{Engine, Mode, Txn};
+use crate::store::memory::MemoryEngine;
+use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
 use crate::store::tx::{Body, Tx};
+
+pub use crate::store::{CommitObserver, NoObserver};
+
+/// A damaged log can keep sled busy for ever; a large one, opened after a crash, takes seconds.
+const OPEN_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// The tree, its locks and its users: what every face works on.
 #[derive(Debug)]
@@ -69,7 +76,44 @@ impl Ask {
 }
 
 impl Dav {
-    /// Opens a tree on an engine, making its root if it has none.
+    /// Opens the tree in the data folder of `config`, or one in memory. `stopwatch` is a monotonic
+    /// clock, `observer` hears of every sync. Blocks for as long as sled needs to open.
+    pub async fn open(
+        config: &Config,
+        now: Timestamp,
+        stopwatch: fn() -> Duration,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let data = &config.store.data;
+        let failed = |what: String| OpenError::Failed { dir: data.clone(), what };
+        let (engine, blobs): (Arc<dyn Engine>, Blobs) = if config.store.memory {
+            (Arc::new(MemoryEngine::new()), Blobs::memory())
+        } else {
+            let options = SledOptions {
+                cache_bytes: config.store.cache_bytes,
+                open_time_max: OPEN_TIME_MAX,
+                stopwatch,
+                observer,
+            };
+            let engine = SledEngine::open(&data.join("meta"), options)?;
+            let blobs = Blobs::open(&data.join("content"), config.store.free_bytes_min)
+                .map_err(|error| failed(error.to_string()))?;
+            (Arc::new(engine), blobs)
+        };
+        let dav = Self::new(engine, blobs, config.clone(), now);
+        dav.await.map(Arc::new).map_err(|error| failed(error.to_string()))
+    }
+
+    /// An empty tree in memory.
+    #[cfg(test)]
+    pub(crate) async fn memory(now: Timestamp) -> Arc<Self> {
+        let mut config = Config::default();
+        config.store.memory = true;
+        let dav = Self::open(&config, now, || Duration::ZERO, Arc::new(NoObserver)).await;
+        dav.expect("nothing can fail in memory")
+    }
+
+    /// A tree on an engine, with a root made if it has none.
     pub async fn new(
         engine: Arc<dyn Engine>,
         blobs: Blobs,

@@ -1,6 +1,8 @@
 //! What the seam promises (`store::engine`), asked of every engine by one suite. A new engine joins
 //! with one line at the end.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +72,7 @@ async fn no_update_is_lost(engine: Shared) {
             for _ in 0..20 {
                 transact(&*engine, Mode::Write, &key("counter"), |txn, counter| {
                     Box::pin(async move {
-                        let old = txn.get(&[counter.clone()]).await?.remove(0);
+                        let old = txn.get(std::slice::from_ref(counter)).await?.remove(0);
                         let old: u64 =
                             old.map_or(0, |old| String::from_utf8_lossy(&old).parse().unwrap());
                         txn.put(counter.clone(), key(&(old + 1).to_string()));
@@ -98,7 +100,7 @@ async fn no_write_skew_on_absent_rows(engine: Shared) {
             async move {
                 transact(&*engine, Mode::Write, &rows, |txn, [mine, other]| {
                     Box::pin(async move {
-                        let free = txn.get(&[other.clone()]).await?[0].is_none();
+                        let free = txn.get(std::slice::from_ref(other)).await?[0].is_none();
                         if free {
                             txn.put(mine.clone(), key("taken"));
                         }

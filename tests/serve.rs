@@ -200,7 +200,7 @@ fn a_long_data_path_still_has_a_control_socket() {
 fn a_memory_server_forgets_and_can_be_told_users() {
     let server = Server::start_with(&["--memory"]);
     server.user("alice").get("/.lockkeeper/other").status(404);
-    assert!(!server.data().join("store").exists());
+    assert!(!server.data().join("meta").exists());
     let server = server.restart();
     server.client("alice", "alice-password").get("/.lockkeeper/other").status(401);
 }

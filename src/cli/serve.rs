@@ -7,11 +7,10 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{CliError, Place, path_text, say};
+use super::{CliError, Place, make_private, path_text, say};
 use crate::config::{self, Config, LogFormat, LogLevel, Setting};
 use crate::ops::Dav;
 use crate::ops::access::{self, NewUser};
-use crate::ops::open::make_private;
 use crate::ops::password::Password;
 use crate::web::control::Control;
 use crate::web::door::Door;
@@ -75,8 +74,8 @@ impl Serve {
         let address = listener.local_addr()?;
         let metrics = Arc::new(Metrics::default());
         let observer = Arc::clone(&metrics);
-        make_private(&config.store.data).map_err(CliError::failed)?;
-        let dav = Dav::start(&config, clock::stopwatch, observer, clock::now()).await;
+        make_private(&config.store.data)?;
+        let dav = Dav::open(&config, clock::now(), clock::stopwatch, observer).await;
         let dav = dav.map_err(CliError::failed)?;
         let control = Control::bind(&config.store.data).await.map_err(CliError::failed)?;
         let orphans = dav.remove_orphans(clock::now()).await.map_err(CliError::failed)?;

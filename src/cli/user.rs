@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, Place, say};
+use super::{CliError, Place, make_private, say};
 use crate::config::Config;
-use crate::ops::Dav;
+use crate::ops::{Dav, NoObserver};
 use crate::ops::admin::{self, AdminCommand, AdminReply, UserEntry};
-use crate::ops::open::NoObserver;
 use crate::ops::password::{PASSWORD_BYTES_MAX, Password};
 use crate::web::{clock, control};
 
@@ -128,8 +127,14 @@ async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminRep
         let reason = "store.memory is set: there is nothing to change while no server runs";
         return Err(CliError::Failed(reason.to_owned()));
     }
+    let data = &config.store.data;
+    if matches!(command, AdminCommand::UserAdd { .. }) {
+        make_private(data)?;
+    } else if !data.is_dir() {
+        return Err(CliError::Failed(format!("there is no data folder {}", data.display())));
+    }
     let now = clock::now();
-    let dav = Dav::start(config, clock::stopwatch, Arc::new(NoObserver), now).await;
+    let dav = Dav::open(config, now, clock::stopwatch, Arc::new(NoObserver)).await;
     let dav = dav.map_err(CliError::failed)?;
     let reply = admin::run(&dav, command, now).await;
     dav.close().await.map_err(CliError::failed)?;

@@ -63,7 +63,7 @@ impl Dav {
     }
 
     /// The file or collection at the path and, for a file, its bytes.
-    pub async fn open(&self, ask: &Ask) -> Result<(Resource, Source), DavError> {
+    pub async fn read_content(&self, ask: &Ask) -> Result<(Resource, Source), DavError> {
         const ATTEMPTS: usize = 5;
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
@@ -96,7 +96,7 @@ impl Dav {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, upload.ask.now);
                 let walk = tx.walk(&upload.ask.path).await?;
-                allow_upload(&mut tx, upload, &walk).await?;
+                let _cleared = allow_upload(&mut tx, upload, &walk).await?;
                 Ok(walk.found().cloned())
             })
         })

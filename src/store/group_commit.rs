@@ -177,3 +177,146 @@ fn run(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Tells of every step, and lets a sync end only when told its outcome.
+    struct Scripted {
+        steps: mpsc::Sender<String>,
+        outcomes: mpsc::Receiver<Result<(), String>>,
+    }
+
+    impl Log for Scripted {
+        fn flush(&mut self) -> Result<(), String> {
+            self.steps
+                .send("flush".to_owned())
+                .map_err(|error| error.to_string())
+        }
+
+        fn sync(&mut self) -> Result<(), String> {
+            self.steps
+                .send("sync".to_owned())
+                .map_err(|error| error.to_string())?;
+            self.outcomes.recv().map_err(|error| error.to_string())?
+        }
+
+        fn note(&mut self, number: u64) -> Result<(), String> {
+            self.steps
+                .send(format!("note {number}"))
+                .map_err(|error| error.to_string())
+        }
+    }
+
+    type Script = (
+        GroupCommit,
+        mpsc::Receiver<String>,
+        mpsc::Sender<Result<(), String>>,
+    );
+
+    fn scripted(observer: Arc<dyn CommitObserver>, on_failure: fn(&str)) -> Script {
+        let (steps, seen) = mpsc::channel();
+        let (outcome, outcomes) = mpsc::channel();
+        let reporting = Reporting {
+            stopwatch: || Duration::ZERO,
+            observer,
+            on_failure,
+        };
+        let group = GroupCommit::start(Scripted { steps, outcomes }, 6, reporting);
+        (group.expect("threads can be started"), seen, outcome)
+    }
+
+    fn unexpected(reason: &str) {
+        panic!("{reason}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_durable_before_flush_sync_and_note() {
+        let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
+        group.wait(6).await.expect("it was durable from the start");
+        group.applied(7);
+        let mut waiting = std::pin::pin!(group.wait(7));
+        for step in ["flush", "sync"] {
+            assert_eq!(seen.recv().as_deref(), Ok(step));
+            assert!((&mut waiting).now_or_never().is_none(), "{step}");
+        }
+        outcome.send(Ok(())).expect("the thread listens");
+        waiting.await.expect("it is durable");
+        assert_eq!(seen.recv().as_deref(), Ok("note 7"));
+    }
+
+    #[derive(Default)]
+    struct Groups(AtomicUsize, AtomicUsize);
+
+    impl CommitObserver for Groups {
+        fn committed(&self, group_size: usize, _sync: Duration) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            self.1.fetch_add(group_size, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_sync_serves_all_who_came_while_another_ran() {
+        let groups = Arc::new(Groups::default());
+        let (group, seen, outcome) = scripted(groups.clone(), unexpected);
+        group.applied(7);
+        assert_eq!(seen.recv().as_deref(), Ok("flush"));
+        assert_eq!(seen.recv().as_deref(), Ok("sync"));
+        (8..=50).for_each(|number| group.applied(number));
+        let mut late = std::pin::pin!(group.wait(8));
+        outcome.send(Ok(())).expect("the thread listens");
+        group.wait(7).await.expect("it is durable");
+        assert!(
+            (&mut late).now_or_never().is_none(),
+            "it came after that sync began"
+        );
+        outcome.send(Ok(())).expect("the thread listens");
+        group.wait(50).await.expect("it is durable");
+        group.stop();
+        assert_eq!(
+            (
+                groups.0.load(Ordering::SeqCst),
+                groups.1.load(Ordering::SeqCst)
+            ),
+            (2, 44)
+        );
+        let steps: Vec<String> = seen.iter().collect();
+        assert_eq!(steps, ["note 7", "flush", "sync", "note 50"]);
+    }
+
+    #[tokio::test]
+    async fn stopping_syncs_what_is_left() {
+        let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
+        outcome.send(Ok(())).expect("the thread listens");
+        group.applied(9);
+        group.stop();
+        group.wait(9).await.expect("it is durable");
+        assert_eq!(seen.iter().collect::<Vec<_>>(), ["flush", "sync", "note 9"]);
+    }
+
+    static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    #[tokio::test]
+    async fn a_failed_sync_is_the_end() {
+        let on_failure = |reason: &str| FAILURES.lock().expect("unpoisoned").push(reason.into());
+        let (group, seen, outcome) = scripted(Arc::new(NoObserver), on_failure);
+        group.applied(7);
+        outcome
+            .send(Err("EIO".to_owned()))
+            .expect("the thread listens");
+        group.wait(7).await.expect_err("it is not durable");
+        group.stop();
+        assert_eq!(
+            seen.iter().collect::<Vec<_>>(),
+            ["flush", "sync"],
+            "no note, no second try"
+        );
+        assert_eq!(*FAILURES.lock().expect("unpoisoned"), ["EIO"]);
+    }
+}

@@ -234,8 +234,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
 
     async fn with_alice() -> Authenticator {
-        let dav = Dav::in_memory(config::Config::default(), NOW).await.unwrap();
-        let dav = Arc::new(dav);
+        let dav = Dav::memory(NOW).await;
         let password = "correct horse".to_owned().into();
         let alice = NewUser { name: "alice".to_owned(), password, admin: false };
         access::add(&dav, alice, NOW).await.unwrap();

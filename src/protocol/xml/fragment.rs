@@ -172,6 +172,17 @@ mod tests {
             None,
             r#"<p:b xmlns:p="u"><p:c xmlns:p="v"><p:d/></p:c><p:e/></p:b>"#,
         );
+        // What one child declares does not serve the next.
+        check(
+            r#"<a xmlns="d" xmlns:p="u"><p:b><c xmlns="e" xmlns:q="v"/><p:d/><d/></p:b></a>"#,
+            None,
+            r#"<p:b xmlns="d" xmlns:p="u"><c xmlns="e" xmlns:q="v"/><p:d/><d/></p:b>"#,
+        );
+        check(
+            r#"<a xmlns:p="u"><b xmlns=""><c xmlns:p="v"/><p:d/></b></a>"#,
+            None,
+            r#"<b xmlns="" xmlns:p="u"><c xmlns:p="v"/><p:d/></b>"#,
+        );
         // An element without a namespace below one with a prefix.
         check(
             r#"<p:a xmlns:p="u"><p:b><c/></p:b></p:a>"#,

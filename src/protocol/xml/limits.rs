@@ -22,7 +22,7 @@ pub struct XmlLimits {
     pub bytes_max: usize,
     /// Elements inside each other; above 128 counts as 128.
     pub depth_max: usize,
-    /// Elements altogether.
+    /// Elements altogether. Each may cost a few kilobytes of memory while the body is read.
     pub elements_max: usize,
 }
 

@@ -44,6 +44,15 @@ impl PropertyPatch {
             Self::Remove(name) => name,
         }
     }
+
+    /// The bytes of text it holds.
+    fn len(&self) -> usize {
+        let xml = match self {
+            Self::Set(property) => property.xml.len(),
+            Self::Remove(_) => 0,
+        };
+        self.name().ns.len() + self.name().name.len() + xml
+    }
 }
 
 /// A property that the server keeps without understanding it.
@@ -111,6 +120,9 @@ pub fn parse_propertyupdate(
     limits: &XmlLimits,
 ) -> Result<Vec<PropertyPatch>, DavError> {
     let root = parse_root(body, limits, "propertyupdate")?;
+    // Every property gets its own copy of what it inherits: a short body could ask for a lot.
+    let bytes_max = limits.bytes_max.saturating_mul(4);
+    let mut bytes_left = bytes_max;
     let mut patches = Vec::new();
     for instruction in root.elements() {
         let set = instruction.is(DAV_NS, "set");
@@ -122,17 +134,16 @@ pub fn parse_propertyupdate(
             .filter(|child| child.is(DAV_NS, "prop"))
         {
             let lang = [prop, instruction, &root].into_iter().find_map(lang_of);
-            patches.extend(prop.elements().map(|property| {
-                if set {
-                    let xml = fragment::self_contained(property, lang);
-                    PropertyPatch::Set(DeadProperty {
-                        name: property.qname(),
-                        xml,
-                    })
-                } else {
-                    PropertyPatch::Remove(property.qname())
-                }
-            }));
+            for property in prop.elements() {
+                let patch = patch(set, property, lang);
+                bytes_left = bytes_left.checked_sub(patch.len()).ok_or_else(|| {
+                    DavError::TooLarge(format!(
+                        "the properties, each with the namespaces it needs, have more than the \
+                         {bytes_max} bytes that are allowed"
+                    ))
+                })?;
+                patches.push(patch);
+            }
         }
     }
     if patches.is_empty() {
@@ -143,6 +154,17 @@ pub fn parse_propertyupdate(
         ));
     }
     Ok(patches)
+}
+
+fn patch(set: bool, property: &Element<'_>, lang: Option<&str>) -> PropertyPatch {
+    let name = property.qname();
+    if !set {
+        return PropertyPatch::Remove(name);
+    }
+    PropertyPatch::Set(DeadProperty {
+        name,
+        xml: fragment::self_contained(property, lang),
+    })
 }
 
 /// Reads the body of a LOCK that asks for a new lock.

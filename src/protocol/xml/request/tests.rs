@@ -328,6 +328,20 @@ fn lockinfos_of_real_clients_are_understood() {
     );
 }
 
+#[test]
+fn a_short_propertyupdate_cannot_ask_for_a_lot_of_memory() {
+    let body = |count: usize| {
+        let (ns, sets) = ("n".repeat(1000), "<n:a/>".repeat(count));
+        format!(
+            "<propertyupdate xmlns='DAV:' xmlns:n='{ns}'><set><prop>{sets}</prop></set>\
+             </propertyupdate>"
+        )
+    };
+    assert!(parse_propertyupdate(body(120).as_bytes(), &LIMITS).is_ok());
+    let refused = parse_propertyupdate(body(140).as_bytes(), &LIMITS);
+    assert!(matches!(refused, Err(DavError::TooLarge(_))), "{refused:?}");
+}
+
 /// A lockinfo with these children beside scope and type.
 fn lockinfo(rest: &str) -> String {
     format!(
