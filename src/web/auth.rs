@@ -98,7 +98,9 @@ impl Authenticator {
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        let (name, password) = authorization.and_then(parse_basic).ok_or(Refusal::Missing)?;
+        let (name, password) = authorization
+            .and_then(parse_basic)
+            .ok_or(Refusal::Missing)?;
         let digest = self.digest(&name, &password);
         if let Some(principal) = self.recall(&digest, now) {
             return Ok(principal);
@@ -136,8 +138,13 @@ impl Authenticator {
 
     async fn verify(&self, name: &str, password: Password) -> Result<Option<Principal>, Refusal> {
         let unavailable = |error: &dyn std::fmt::Display| Refusal::Unavailable(error.to_string());
-        let user = access::find(&self.dav, name).await.map_err(|error| unavailable(&error))?;
-        let hash = user.as_ref().map_or(&self.dummy_hash, |user| &user.password_hash).clone();
+        let user = access::find(&self.dav, name)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let hash = user
+            .as_ref()
+            .map_or(&self.dummy_hash, |user| &user.password_hash)
+            .clone();
         let matches = tokio::task::spawn_blocking(move || password.matches(&hash)).await;
         let matches = matches.map_err(|error| unavailable(&error))?;
         Ok(user.filter(|_| matches).as_ref().map(Principal::from))
@@ -170,11 +177,19 @@ impl Authenticator {
             remembered.clear();
         }
         let until = now.plus_seconds(self.remember.as_secs());
-        remembered.insert(digest, Remembered { principal: principal.clone(), until });
+        remembered.insert(
+            digest,
+            Remembered {
+                principal: principal.clone(),
+                until,
+            },
+        );
     }
 
     fn remembered(&self) -> MutexGuard<'_, HashMap<Digest, Remembered>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {
@@ -190,9 +205,8 @@ fn parse_basic(value: &[u8]) -> Option<(String, Password)> {
         return None;
     }
     let bytes = STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
-        error.into_bytes().into_iter().map(char::from).collect()
-    });
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
     let (name, password) = text.split_once(':')?;
     if password.len() > PASSWORD_BYTES_MAX {
         return None;
@@ -213,19 +227,30 @@ mod tests {
     fn basic_credentials() {
         fn check(value: &[u8], expect: Option<(&str, &str)>) {
             let parsed = parse_basic(value);
-            let parsed = parsed.as_ref().map(|(name, password)| (name.as_str(), password.reveal()));
+            let parsed = parsed
+                .as_ref()
+                .map(|(name, password)| (name.as_str(), password.reveal()));
             assert_eq!(parsed, expect, "{value:?}");
         }
         check(&basic("alice", "secret"), Some(("alice", "secret")));
         check(&basic("alice", "a:b"), Some(("alice", "a:b")));
         check(&basic("Jörg", "ä"), Some(("Jörg", "ä")));
         check(&basic("Jo\u{308}rg", "a\u{308}"), Some(("Jörg", "ä")));
-        check(format!("bAsIc  {}", STANDARD.encode("a:b")).as_bytes(), Some(("a", "b")));
-        check(format!("Basic {}", STANDARD.encode(b"J\xf6rg:x")).as_bytes(), Some(("Jörg", "x")));
+        check(
+            format!("bAsIc  {}", STANDARD.encode("a:b")).as_bytes(),
+            Some(("a", "b")),
+        );
+        check(
+            format!("Basic {}", STANDARD.encode(b"J\xf6rg:x")).as_bytes(),
+            Some(("Jörg", "x")),
+        );
         check(b"Basic", None);
         check(b"Basic !!!", None);
         check(b"Bearer YTpi", None);
-        check(format!("Basic {}", STANDARD.encode("nocolon")).as_bytes(), None);
+        check(
+            format!("Basic {}", STANDARD.encode("nocolon")).as_bytes(),
+            None,
+        );
         check(&basic("alice", &"x".repeat(1025)), None);
         check(b"\xff", None);
     }
@@ -236,7 +261,11 @@ mod tests {
     async fn with_alice() -> Authenticator {
         let dav = Dav::memory(NOW).await;
         let password = "correct horse".to_owned().into();
-        let alice = NewUser { name: "alice".to_owned(), password, admin: false };
+        let alice = NewUser {
+            name: "alice".to_owned(),
+            password,
+            admin: false,
+        };
         access::add(&dav, alice, NOW).await.unwrap();
         Authenticator::new(dav, &config::Auth::default()).unwrap()
     }
@@ -245,12 +274,26 @@ mod tests {
     async fn right_wrong_and_missing() {
         let auth = with_alice().await;
         let sign_in = async |value: Option<Vec<u8>>| {
-            auth.authenticate(value.as_deref(), PEER, NOW).await.map(|principal| principal.name)
+            auth.authenticate(value.as_deref(), PEER, NOW)
+                .await
+                .map(|principal| principal.name)
         };
-        assert_eq!(sign_in(Some(basic("alice", "correct horse"))).await, Ok("alice".to_owned()));
-        assert_eq!(sign_in(Some(basic("alice", "wrong"))).await, Err(Refusal::Wrong));
-        assert_eq!(sign_in(Some(basic("mallory", "correct horse"))).await, Err(Refusal::Wrong));
-        assert_eq!(sign_in(Some(b"Negotiate x".to_vec())).await, Err(Refusal::Missing));
+        assert_eq!(
+            sign_in(Some(basic("alice", "correct horse"))).await,
+            Ok("alice".to_owned())
+        );
+        assert_eq!(
+            sign_in(Some(basic("alice", "wrong"))).await,
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(
+            sign_in(Some(basic("mallory", "correct horse"))).await,
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(
+            sign_in(Some(b"Negotiate x".to_vec())).await,
+            Err(Refusal::Missing)
+        );
         assert_eq!(sign_in(None).await, Err(Refusal::Missing));
     }
 

@@ -242,6 +242,11 @@ impl Connection {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
     }
 
+    /// What the server sends first, whatever it is; empty if it closes.
+    pub fn read_some(&mut self) -> Vec<u8> {
+        self.stream.fill_buf().unwrap_or_default().to_vec()
+    }
+
     /// Says that nothing more will be sent.
     pub fn finish_writing(&mut self) {
         self.stream
