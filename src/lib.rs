@@ -1,5 +1,6 @@
 //! Lockkeeper: a WebDAV server whose locks hold.
 pub mod blobs;
+pub mod cli;
 pub mod config;
 pub mod lock;
 pub mod ops;

@@ -28,12 +28,13 @@ use crate::protocol::headers::Conditions;
 use crate::protocol::if_header::IfHeader;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
-use crate::store::CommitObserver;
 use crate::store::engine::{Engine, Mode, Txn};
 use crate::store::memory::MemoryEngine;
 use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
 use crate::store::tx::{Body, Tx};
+
+pub use crate::store::{CommitObserver, NoObserver};
 
 /// A damaged log can keep sled busy for ever; a large one, opened after a crash, takes seconds.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(300);
@@ -101,6 +102,15 @@ impl Dav {
         };
         let dav = Self::new(engine, blobs, config.clone(), now);
         dav.await.map(Arc::new).map_err(|error| failed(error.to_string()))
+    }
+
+    /// An empty tree in memory.
+    #[cfg(test)]
+    pub(crate) async fn memory(now: Timestamp) -> Arc<Self> {
+        let mut config = Config::default();
+        config.store.memory = true;
+        let dav = Self::open(&config, now, || Duration::ZERO, Arc::new(NoObserver)).await;
+        dav.expect("nothing can fail in memory")
     }
 
     /// A tree on an engine, with a root made if it has none.

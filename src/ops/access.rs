@@ -202,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn users_come_change_and_go() {
-        let dav = Dav::memory();
+        let dav = Dav::memory(Timestamp(1)).await;
         add(&dav, new_user("zoe", true), Timestamp(7)).await.unwrap();
         add(&dav, new_user("bob", false), Timestamp(8)).await.unwrap();
         let names = |users: Vec<User>| users.into_iter().map(|u| u.name).collect::<Vec<_>>();

@@ -255,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn a_silent_client_is_given_up() {
         let never = StreamBody::new(futures_util::stream::pending::<io::Result<Frame<Bytes>>>());
-        let mut body = RequestBody::boxed(never.boxed(), Duration::from_millis(5));
+        let mut body = RequestBody::boxed(BodyExt::boxed(never), Duration::from_millis(5));
         let error = body.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
