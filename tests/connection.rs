@@ -1,5 +1,10 @@
 //! What happens on one connection, byte by byte: request lines, keep-alive, bodies, limits, TLS.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "time limits of a real server are measured"
+)]
+
 mod common;
 
 use std::io::{BufReader, Write as _};
@@ -144,10 +149,10 @@ fn an_upload_that_breaks_off_changes_nothing() {
     let mut connection = alice.connect();
     connection.write(
         alice
-            .head_of("PUT", "/a.txt", &[], &[b'x'; 100_000])
+            .head_of("PUT", "/a.txt", &[], &vec![b'x'; 100_000])
             .as_bytes(),
     );
-    connection.write(&[b'x'; 50_000]);
+    connection.write(&vec![b'x'; 50_000]);
     drop(connection);
     server.log_line("method=\"PUT\" path=\"/a.txt\" status=4");
     assert_eq!(alice.get("/a.txt").status(200).text(), "whole");

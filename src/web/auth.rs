@@ -115,17 +115,13 @@ impl Authenticator {
         let changes = self.changes.load(Ordering::Acquire);
         let verified = self.verify(&name, password).await;
         drop(permit);
-        match verified? {
-            Some(principal) => {
-                self.failures().forgive(&name);
-                self.remember(digest, &principal, changes, now);
-                Ok(principal)
-            }
-            None => {
-                self.failures().note(&name, peer, now);
-                Err(Refusal::Wrong)
-            }
-        }
+        let Some(principal) = verified? else {
+            self.failures().note(&name, peer, now);
+            return Err(Refusal::Wrong);
+        };
+        self.failures().forgive(&name);
+        self.remember(digest, &principal, changes, now);
+        Ok(principal)
     }
 
     /// Drops what is remembered of a user whose password changed or who was removed.
@@ -327,7 +323,7 @@ mod tests {
     async fn the_memory_is_bounded() {
         let auth = with_alice().await;
         let alice = access::find(&auth.dav, "alice").await.unwrap().unwrap();
-        for number in 0..REMEMBERED_MAX + 1 {
+        for number in 0..=REMEMBERED_MAX {
             let mut digest = [0; 32];
             digest[..8].copy_from_slice(&number.to_le_bytes());
             auth.remember(digest, &Principal::from(&alice), 0, NOW);

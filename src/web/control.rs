@@ -170,7 +170,9 @@ async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Re
         Ok(command) => {
             let affected = command.affected_user().map(str::to_owned);
             let reply = admin::run(dav, command, clock::now()).await;
-            affected.iter().for_each(|name| auth.forget(name));
+            if let Some(name) = affected {
+                auth.forget(&name);
+            }
             reply
         }
         Err(error) => AdminReply::Refused {

@@ -55,9 +55,10 @@ impl Door {
             auth: Arc::new(Authenticator::new(Arc::clone(&dav), &config.auth)?),
             dav,
             metrics,
+            // The configuration allows printable ASCII only, so this never falls back.
             challenge: challenge
                 .try_into()
-                .expect("the configuration allows printable ASCII only"),
+                .unwrap_or(HeaderValue::from_static("Basic realm=\"Lockkeeper\"")),
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
         })

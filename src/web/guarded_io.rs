@@ -147,7 +147,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
                 }
                 Poll::Ready(Ok(()))
             }
-            ready => ready,
+            ended @ Poll::Ready(_) => ended,
         }
     }
 }
