@@ -13,12 +13,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use lockkeeper::blobs::Blobs;
 use lockkeeper::resource::ContentId;
-use lockkeeper::store::NoObserver;
 use lockkeeper::store::engine::{Engine, Key, Mode, StoreError, Txn};
 use lockkeeper::store::sled::{OpenError, SledEngine, SledOptions};
 use lockkeeper::store::transact::transact;
@@ -29,13 +27,7 @@ const WRITERS: u64 = 4;
 const KEYS: u64 = 8;
 
 fn open(dir: &Path) -> Result<SledEngine, OpenError> {
-    let options = SledOptions {
-        cache_bytes: 8 << 20,
-        open_time_max: Duration::from_secs(60),
-        stopwatch: || Duration::ZERO,
-        observer: Arc::new(NoObserver),
-    };
-    SledEngine::open(&dir.join("meta"), options)
+    SledEngine::open(&dir.join("meta"), SledOptions::default())
 }
 
 fn blobs(dir: &Path) -> Blobs {
