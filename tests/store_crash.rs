@@ -200,7 +200,7 @@ fn run_and_kill(dir: &Path, shim: Option<&Path>, count: u32, acks: &mut Acks) {
     }
 }
 
-async fn check(dir: &Path, acks: &Acks) {
+async fn check(dir: &Path, acks: &mut Acks) {
     let (engine, blobs) = (open(dir).unwrap(), blobs(dir));
     for writer in 0..WRITERS {
         let found = generation(&engine, writer).await;
@@ -210,6 +210,8 @@ async fn check(dir: &Path, acks: &Acks) {
             (acked..=acked + 1).contains(&found),
             "{writer}: {found}, but {acked} acknowledged"
         );
+        // What was once seen must stay as well, acknowledged or not.
+        acks.0.insert(writer, found);
         for generation in (1..=found).rev().take(30) {
             let Some((id, bytes)) = content(writer, generation) else {
                 continue;
@@ -241,7 +243,7 @@ fn rounds(count: u32, shim: Option<&Path>) {
         if shim.is_some() {
             cut_power(dir.path());
         }
-        runtime.block_on(check(dir.path(), &acks));
+        runtime.block_on(check(dir.path(), &mut acks));
     }
 }
 
