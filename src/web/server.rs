@@ -183,6 +183,11 @@ impl Connection {
 
 /// Housekeeping at the start and every few seconds.
 async fn sweep(door: Arc<Door>) {
+    match door.dav().remove_orphans(clock::now()).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed what a crash left of unfinished uploads"),
+        Err(error) => tracing::error!(%error, "unfinished uploads could not be removed"),
+    }
     let mut ticks = interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
