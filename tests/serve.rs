@@ -59,6 +59,7 @@ fn whoever_does_not_sign_in_gets_nothing_but_the_health() {
         .client("nobody", "wrong password")
         .get("/")
         .status(401);
+    server.log_line("wrong user name or password peer=127.0.0.1");
     let metrics = server.admin().get("/.lockkeeper/metrics").status(200);
     metrics.containing("lockkeeper_failed_logins_total 2");
 }

@@ -140,7 +140,7 @@ impl Control {
             }
             let (dav, auth) = (Arc::clone(&dav), Arc::clone(&auth));
             tokio::spawn(async move {
-                if let Ok(Err(error)) = timeout(TIME_MAX, converse(stream, &dav, &auth)).await {
+                if let Err(error) = converse(stream, &dav, &auth).await {
                     tracing::warn!(%error, "the control socket");
                 }
                 drop(place);
@@ -159,13 +159,13 @@ impl Drop for Control {
 async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new(reader.take(COMMAND_BYTES_MAX))
-        .read_until(b'\n', &mut line)
-        .await?;
+    let mut reader = BufReader::new(reader.take(COMMAND_BYTES_MAX));
+    timeout(TIME_MAX, reader.read_until(b'\n', &mut line)).await??;
     if line.is_empty() {
         // Another server's look whether somebody is there.
         return Ok(());
     }
+    // Not timed: a changed password must be forgotten also when the change took long.
     let reply = match serde_json::from_slice::<AdminCommand>(&line) {
         Ok(command) => {
             let affected = command.affected_user().map(str::to_owned);
@@ -181,7 +181,7 @@ async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Re
     };
     let mut bytes = serde_json::to_vec(&reply)?;
     bytes.push(b'\n');
-    writer.write_all(&bytes).await?;
+    timeout(TIME_MAX, writer.write_all(&bytes)).await??;
     writer.shutdown().await
 }
 

@@ -107,7 +107,7 @@ impl Door {
             }
             Err(refusal) => {
                 drop(request);
-                self.refuse(&refusal)
+                self.refuse(&refusal, peer)
             }
         };
         settle_body(&progress, waits_to_send, &mut response, &in_flight).await;
@@ -205,7 +205,7 @@ impl Door {
         }
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
+    fn refuse(&self, refusal: &Refusal, peer: IpAddr) -> Response<Body> {
         if let Refusal::Unavailable(reason) = refusal {
             tracing::error!(reason, "credentials could not be checked");
             let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
@@ -215,6 +215,8 @@ impl Door {
             return response;
         }
         if *refusal == Refusal::Wrong {
+            // Without the name: people type passwords there.
+            tracing::warn!(%peer, "wrong user name or password");
             self.metrics.login_failed();
         }
         let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));
