@@ -86,16 +86,6 @@ impl Serve {
         let control = Control::bind(&config.store.data)
             .await
             .map_err(CliError::failed)?;
-        let orphans = dav
-            .remove_orphans(clock::now())
-            .await
-            .map_err(CliError::failed)?;
-        if orphans > 0 {
-            tracing::info!(
-                orphans,
-                "removed content files of uploads that never finished"
-            );
-        }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}/");
         greet_first_start(&dav, &url).await?;
