@@ -1,0 +1,3 @@
+//! The program from outside: starting, stopping, users, doors that stay shut.
+
+mod common;
