@@ -28,7 +28,8 @@ class Person(unohelper.Base, XInteractionHandler2):
     def handleInteractionRequest(self, request):
         # getRequest() raises SystemError in Python 3.11; the answers on offer tell the question.
         answers = request.getContinuations()
-        for kind in ("ucb.XInteractionSupplyAuthentication", "task.XInteractionApprove"):
+        for kind in ("ucb.XInteractionSupplyAuthentication2", "task.XInteractionApprove",
+                     "task.XInteractionAbort"):
             wanted = uno.getTypeByName("com.sun.star." + kind)
             for answer in answers:
                 if wanted in answer.getTypes():
