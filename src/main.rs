@@ -1,2 +1,7 @@
-//! The binary: flags, configuration, server; nothing else.
-fn main() {}
+//! The binary: the command line, and nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lockkeeper::cli::main()
+}

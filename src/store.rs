@@ -1,6 +1,42 @@
 //! Keeping: the seam between what Lockkeeper means and the engine that keeps it.
 //!
-//! An [`Engine`] runs transactions over ordered byte keys, serializably, and makes commits durable;
-//! it knows nothing of files or locks. Everything above speaks through [`Tx`].
+//! An [`engine::Engine`] runs transactions over ordered byte keys, serializably, and makes commits
+//! durable; it knows nothing of files or locks. Everything above speaks through [`tx::Tx`], which
+//! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
 pub mod engine;
+mod group_commit;
+mod keys;
+mod locks;
+pub mod memory;
+mod overlay;
+mod properties;
+pub mod sled;
+pub mod transact;
+mod tree;
+pub mod tx;
+pub mod users;
+
+pub use group_commit::{CommitObserver, NoObserver};
+pub use tree::{NewContent, Walk};
+
+use crate::protocol::error::DavError;
+use engine::StoreError;
+
+impl From<StoreError> for DavError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::InsufficientStorage(
+                "the disk is nearly full; nothing was changed, and reading and deleting still work"
+                    .to_owned(),
+            ),
+            StoreError::TooLarge(what) => {
+                Self::InsufficientStorage(format!("too large to be kept: {what}"))
+            }
+            StoreError::Busy => {
+                Self::Unavailable("too many changes at the same moment; try again".to_owned())
+            }
+            StoreError::Damaged(_) | StoreError::Failed(_) => Self::Internal(error.to_string()),
+        }
+    }
+}

@@ -128,7 +128,11 @@ pub enum DavError {
 }
 
 fn sentence(locks: &[RefusingLock]) -> String {
-    locks.iter().map(RefusingLock::reason).collect::<Vec<_>>().join(" ")
+    locks
+        .iter()
+        .map(RefusingLock::reason)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl DavError {

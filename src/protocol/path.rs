@@ -1,1 +1,499 @@
-//! stub
+//! Where a resource is: a path of names, decoded once when it comes in and encoded once when it
+//! goes out. Between the two nobody sees a percent sign.
+//!
+//! Names are compared by their NFC form, because macOS sends NFD; the client's spelling is kept.
+//! Nothing here knows what exists, and no path ever reaches the operating system.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use thiserror::Error;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use super::error::DavError;
+
+/// Longest name in bytes of UTF-8, as spelled and in NFC: what file systems hold, so that every
+/// tree can be copied to a disk.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// RFC 3986 §3.3: in a segment only pchar stays as it is.
+const ENCODED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// Why a text is not a path.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PathError {
+    /// It breaks a rule; the sentence names which.
+    #[error("{0}")]
+    Malformed(String),
+    /// It is longer than the server takes.
+    #[error("the path has {bytes} bytes; at most {bytes_max} are allowed")]
+    TooLong {
+        /// Its length in bytes, still encoded.
+        bytes: usize,
+        /// The limit in bytes.
+        bytes_max: usize,
+    },
+}
+
+impl From<PathError> for DavError {
+    fn from(error: PathError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            PathError::Malformed(_) => Self::BadRequest(sentence),
+            PathError::TooLong { .. } => Self::PathTooLong(sentence),
+        }
+    }
+}
+
+fn malformed<T>(sentence: impl Into<String>) -> Result<T, PathError> {
+    Err(PathError::Malformed(sentence.into()))
+}
+
+/// One segment of a path as the client spelled it; equal to every other spelling of its NFC form.
+#[derive(Debug, Clone)]
+pub struct Name {
+    spelling: Box<str>,
+    /// The NFC form, where it differs from the spelling.
+    normalized: Option<Box<str>>,
+}
+
+impl Name {
+    /// Checks a decoded name: not empty, no '/', no NUL, not "." or "..", at most
+    /// [`NAME_BYTES_MAX`] bytes.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        match text {
+            "" => return malformed("the path has an empty name in it ('//')"),
+            "." | ".." => return malformed("the path has the name '.' or '..' in it"),
+            _ if text.contains('/') => {
+                return malformed("a name in the path contains '/' (encoded as %2F)");
+            }
+            _ if text.contains('\0') => return malformed("a name in the path contains NUL"),
+            _ => check_length(text)?,
+        }
+        let normalized = if is_nfc(text) {
+            None
+        } else {
+            let nfc: String = text.nfc().collect();
+            // Some characters (U+0958, say) are longer in NFC.
+            check_length(&nfc)?;
+            Some(nfc.into_boxed_str())
+        };
+        Ok(Self {
+            spelling: text.into(),
+            normalized,
+        })
+    }
+
+    /// The client's spelling.
+    pub fn as_str(&self) -> &str {
+        &self.spelling
+    }
+
+    /// The NFC form, by which names are looked up.
+    pub fn key(&self) -> &str {
+        self.normalized.as_deref().unwrap_or(&self.spelling)
+    }
+}
+
+fn check_length(name: &str) -> Result<(), PathError> {
+    if name.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    malformed(format!(
+        "a name in the path has {} bytes in UTF-8; at most {NAME_BYTES_MAX} are allowed",
+        name.len()
+    ))
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(other.key())
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+/// The place of a resource in the tree: the names from the root down. Compared by the names' NFC
+/// forms; a trailing slash is remembered but makes no difference.
+#[derive(Clone)]
+pub struct DavPath {
+    /// Shared, so that a clone costs nothing: each list of an `If` header has its path.
+    names: Arc<[Name]>,
+    trailing_slash: bool,
+}
+
+impl DavPath {
+    /// The collection `/`.
+    pub fn root() -> Self {
+        Self {
+            names: Arc::default(),
+            trailing_slash: true,
+        }
+    }
+
+    /// Reads the path of a request target or of an absolute URI, still percent-encoded; a query is
+    /// cut off. `bytes_max` limits the encoded text.
+    ///
+    /// ```
+    /// use lockkeeper::protocol::path::DavPath;
+    ///
+    /// let path = DavPath::parse("/team/caf%c3%a9.txt", 4096)?;
+    /// assert_eq!(path.name().map(|name| name.as_str()), Some("café.txt"));
+    /// assert_eq!(path.to_string(), "/team/caf%C3%A9.txt");
+    /// # Ok::<(), lockkeeper::protocol::path::PathError>(())
+    /// ```
+    pub fn parse(raw: &str, bytes_max: usize) -> Result<Self, PathError> {
+        if raw.len() > bytes_max {
+            return Err(PathError::TooLong {
+                bytes: raw.len(),
+                bytes_max,
+            });
+        }
+        if raw.contains('#') {
+            return malformed("the path has a fragment ('#'); a '#' in a name is written %23");
+        }
+        let path = raw.split_once('?').map_or(raw, |(path, _query)| path);
+        let Some(inner) = path.strip_prefix('/') else {
+            return malformed("the path does not begin with '/'");
+        };
+        if inner.is_empty() {
+            return Ok(Self::root());
+        }
+        let (inner, trailing_slash) = inner
+            .strip_suffix('/')
+            .map_or((inner, false), |inner| (inner, true));
+        let names = inner
+            .split('/')
+            .map(|segment| Name::parse(&decode_segment(segment)?))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            names,
+            trailing_slash,
+        })
+    }
+
+    /// The names from the root down; none for the root.
+    pub fn names(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// The last name; `None` for the root.
+    pub fn name(&self) -> Option<&Name> {
+        self.names.last()
+    }
+
+    /// The collection that holds this; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (_, above) = self.names.split_last()?;
+        Some(Self {
+            names: above.into(),
+            trailing_slash: true,
+        })
+    }
+
+    /// The path of a member.
+    #[must_use]
+    pub fn child(&self, name: Name) -> Self {
+        let names = self.names.iter().cloned().chain([name]).collect();
+        Self {
+            names,
+            trailing_slash: false,
+        }
+    }
+
+    /// Whether this is `/`.
+    pub fn is_root(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether this is `ancestor` or below it.
+    pub fn is_within(&self, ancestor: &Self) -> bool {
+        self.names.starts_with(&ancestor.names)
+    }
+
+    /// Whether the client ended it in '/'.
+    pub fn has_trailing_slash(&self) -> bool {
+        self.trailing_slash
+    }
+
+    /// The encoded form for the wire; a collection's ends in '/' (RFC 4918 §5.2).
+    pub fn href(&self, collection: bool) -> String {
+        let mut href = String::with_capacity(self.names.iter().map(|n| n.as_str().len() + 1).sum());
+        for name in self.names.iter() {
+            href.push('/');
+            encode_segment(name.as_str(), &mut href);
+        }
+        if collection || self.is_root() {
+            href.push('/');
+        }
+        href
+    }
+}
+
+impl PartialEq for DavPath {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.names, &other.names) || self.names == other.names
+    }
+}
+
+impl Eq for DavPath {}
+
+impl Hash for DavPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash(state);
+    }
+}
+
+impl fmt::Display for DavPath {
+    /// The href, ending in '/' where the client's did.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.href(self.trailing_slash))
+    }
+}
+
+impl fmt::Debug for DavPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DavPath({self})")
+    }
+}
+
+/// Appends `name`, percent-encoded, to `href`. Listings call this once for each member.
+pub fn encode_segment(name: &str, href: &mut String) {
+    href.extend(utf8_percent_encode(name, ENCODED_IN_SEGMENT));
+}
+
+/// Decodes exactly once: what looks like `%2e` afterwards was `%252e` and is meant so.
+fn decode_segment(segment: &str) -> Result<String, PathError> {
+    let mut decoded = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        match (
+            rest.next().and_then(hex_digit),
+            rest.next().and_then(hex_digit),
+        ) {
+            (Some(high), Some(low)) => decoded.push(high << 4 | low),
+            _ => {
+                return malformed(
+                    "the path has a '%' without two hexadecimal digits behind it; \
+                     a '%' in a name is written %25",
+                );
+            }
+        }
+    }
+    String::from_utf8(decoded)
+        .or_else(|_| malformed("a name in the path is not UTF-8 after percent-decoding"))
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BYTES_MAX: usize = 4096;
+
+    fn path(raw: &str) -> DavPath {
+        DavPath::parse(raw, BYTES_MAX).unwrap()
+    }
+
+    #[test]
+    fn paths_are_decoded_once_and_encoded_canonically() {
+        #[track_caller]
+        fn check(raw: &str, names: &[&str], href: &str) {
+            let path = path(raw);
+            let found: Vec<_> = path.names().iter().map(Name::as_str).collect();
+            assert_eq!(found, names, "{raw}");
+            assert_eq!(path.to_string(), href, "{raw}");
+        }
+        check("/", &[], "/");
+        check("/?query", &[], "/");
+        check("/a", &["a"], "/a");
+        check("/a/", &["a"], "/a/");
+        check("/a/b?x=/../%zz", &["a", "b"], "/a/b");
+        check("/a%20b/%C3%a4", &["a b", "ä"], "/a%20b/%C3%A4");
+        check("/a b/ä", &["a b", "ä"], "/a%20b/%C3%A4");
+        check("/%41%7e%2D", &["A~-"], "/A~-");
+        check("/%252e%252e/x", &["%2e%2e", "x"], "/%252e%252e/x");
+        check(
+            "/a+b;v=1,2:@!$&'()*",
+            &["a+b;v=1,2:@!$&'()*"],
+            "/a+b;v=1,2:@!$&'()*",
+        );
+        check(
+            "/%23%3F%25%5c%22%3C%3E",
+            &["#?%\\\"<>"],
+            "/%23%3F%25%5C%22%3C%3E",
+        );
+        check("/.../.a/..b", &["...", ".a", "..b"], "/.../.a/..b");
+        // macOS: NFD stays as spelled.
+        check("/cafe%CC%81", &["cafe\u{301}"], "/cafe%CC%81");
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused_with_a_reason() {
+        #[track_caller]
+        fn check(raw: &str, reason: &str) {
+            let error = DavError::from(DavPath::parse(raw, BYTES_MAX).unwrap_err());
+            assert_eq!(error.status(), 400, "{raw}");
+            assert!(error.to_string().contains(reason), "{raw}: {error}");
+        }
+        check("", "begin with '/'");
+        check("a/b", "begin with '/'");
+        check("*", "begin with '/'");
+        check("?x", "begin with '/'");
+        check("//", "empty name");
+        check("//a", "empty name");
+        check("/a//b", "empty name");
+        check("/a//", "empty name");
+        check("/.", "'..'");
+        check("/a/../b", "'..'");
+        check("/a/%2e%2E", "'..'");
+        check("/%2e/", "'..'");
+        check("/a%2Fb", "%2F");
+        check("/..%2f..%2fetc", "%2F");
+        check("/a%00b", "NUL");
+        check("/%", "hexadecimal");
+        check("/a%4", "hexadecimal");
+        check("/a%4/b", "hexadecimal");
+        check("/%zz", "hexadecimal");
+        check("/%+1", "hexadecimal");
+        check("/%C3", "UTF-8");
+        check("/%C0%AE%C0%AE", "UTF-8");
+        check("/%ED%A0%80", "UTF-8");
+        check("/a#b", "fragment");
+        check(&format!("/{}", "x".repeat(256)), "256 bytes");
+        check(&format!("/{}", "%C3%A4".repeat(128)), "256 bytes");
+    }
+
+    #[test]
+    fn lengths_are_limited() {
+        assert!(DavPath::parse(&format!("/{}", "x".repeat(255)), 256).is_ok());
+        let error = DavError::from(DavPath::parse("/abcd", 4).unwrap_err());
+        assert_eq!(error.status(), 414);
+        assert_eq!(
+            error.to_string(),
+            "the path has 5 bytes; at most 4 are allowed"
+        );
+        // 85 × 3 bytes as spelled, 85 × 6 in NFC.
+        assert!(Name::parse(&"\u{958}".repeat(85)).is_err());
+        assert!(Name::parse(&"\u{958}".repeat(42)).is_ok());
+    }
+
+    #[test]
+    fn names_and_paths_are_compared_by_nfc() {
+        let (nfc, nfd) = (path("/caf%C3%A9/x"), path("/cafe%CC%81/x/"));
+        assert_eq!(nfc, nfd);
+        assert_eq!(nfd.names()[0].key(), "café");
+        assert_eq!(nfd.names()[0].as_str(), "cafe\u{301}");
+        assert_eq!(nfc.names()[0].cmp(&nfd.names()[0]), Ordering::Equal);
+        assert_eq!(HashSet::from([nfc.clone(), nfd.clone()]).len(), 1);
+        assert!(nfd.is_within(&path("/caf%C3%A9")));
+        assert_ne!(path("/a"), path("/A"));
+        assert!(!nfc.has_trailing_slash() && nfd.has_trailing_slash());
+    }
+
+    #[test]
+    fn parents_children_and_ancestors() {
+        let (root, b) = (DavPath::root(), path("/a/b"));
+        assert!(root.is_root() && root.parent().is_none() && root.name().is_none());
+        assert_eq!(root, path("/"));
+        assert_eq!(b.parent(), Some(path("/a")));
+        assert_eq!(path("/a").parent(), Some(root.clone()));
+        assert_eq!(path("/a").child(Name::parse("b").unwrap()), b);
+        assert_eq!(b.href(true), "/a/b/");
+        assert_eq!(path("/a/b/").href(false), "/a/b");
+        assert_eq!(root.href(false), "/");
+        assert!(b.is_within(&b) && b.is_within(&path("/a")) && b.is_within(&root));
+        assert!(!path("/a").is_within(&b) && !path("/ab").is_within(&path("/a")));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(raw in "\\PC*", bytes in any::<Vec<u8>>()) {
+            let _ = DavPath::parse(&raw, BYTES_MAX);
+            let _ = DavPath::parse(&format!("/{}", String::from_utf8_lossy(&bytes)), BYTES_MAX);
+        }
+
+        #[test]
+        fn hrefs_come_back_as_the_same_path(
+            texts in prop::collection::vec(any::<String>(), 0..6),
+            collection: bool,
+        ) {
+            let names = texts.iter().filter_map(|text| Name::parse(text).ok());
+            let path = names.fold(DavPath::root(), |path, name| path.child(name));
+            let href = path.href(collection);
+            let again = DavPath::parse(&href, usize::MAX).unwrap();
+            prop_assert!(href.is_ascii());
+            prop_assert_eq!(&again, &path);
+            let spelling = |path: &DavPath| -> Vec<String> {
+                path.names().iter().map(|name| name.as_str().to_owned()).collect()
+            };
+            prop_assert_eq!(spelling(&again), spelling(&path));
+            prop_assert_eq!(again.href(collection), href);
+        }
+
+        #[test]
+        fn keys_are_names_and_their_own_keys(text: String) {
+            if let Ok(name) = Name::parse(&text) {
+                let key = Name::parse(name.key()).unwrap();
+                prop_assert_eq!(key.as_str(), key.key());
+                prop_assert_eq!(key, name);
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! A tiny HTTP/1.1 client over a plain socket: no pool, no retries, no redirects, no surprises.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 

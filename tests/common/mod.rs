@@ -72,6 +72,7 @@ pub struct Server {
     /// What it printed before it was ready: on a first start the admin's password.
     pub greeting: Vec<String>,
     folder: Arc<TempDir>,
+    data: PathBuf,
     flags: Vec<String>,
 }
 
@@ -84,20 +85,26 @@ impl Server {
     /// A server on an empty store with more flags of `serve`.
     pub fn start_with(flags: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        let data = folder.path().join("data");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::launch(folder, flags, "")
+        Self::launch(folder, data, flags)
+    }
+
+    /// A server on a data folder of the test's own choice.
+    pub fn start_at(data: &Path) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        Self::launch(folder, data.to_owned(), Vec::new())
     }
 
     /// A server on an empty store with a configuration file.
     pub fn start_configured(toml: &str) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        Self::launch(folder, Vec::new(), toml)
+        std::fs::write(folder.path().join("lockkeeper.toml"), toml).expect("writable");
+        let data = folder.path().join("data");
+        Self::launch(folder, data, Vec::new())
     }
 
-    fn launch(folder: Arc<TempDir>, flags: Vec<String>, toml: &str) -> Self {
-        if !toml.is_empty() {
-            std::fs::write(folder.path().join("lockkeeper.toml"), toml).expect("writable");
-        }
+    fn launch(folder: Arc<TempDir>, data: PathBuf, flags: Vec<String>) -> Self {
         let log = File::options()
             .append(true)
             .create(true)
@@ -106,7 +113,7 @@ impl Server {
         let mut child = lockkeeper()
             .current_dir(folder.path())
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.path().join("data"))
+            .arg(&data)
             .args(&flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -134,6 +141,7 @@ impl Server {
             scheme,
             greeting,
             folder,
+            data,
             flags,
         }
     }
@@ -191,7 +199,7 @@ impl Server {
 
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// The folder that holds the data folder, the log and, if any, the configuration file.
@@ -234,6 +242,11 @@ impl Server {
     /// Asks it to end (SIGTERM) and waits until it has.
     pub fn stop(&mut self) -> ExitStatus {
         self.ask_to_stop();
+        self.stop_status()
+    }
+
+    /// Waits until it has ended.
+    pub fn stop_status(&mut self) -> ExitStatus {
         self.child.wait().expect("it was ours to wait for")
     }
 
@@ -261,7 +274,7 @@ impl Server {
         {
             assert!(self.stop().success());
         }
-        Self::launch(Arc::clone(&self.folder), self.flags.clone(), "")
+        Self::launch(Arc::clone(&self.folder), self.data.clone(), self.flags.clone())
     }
 }
 

@@ -1,0 +1,337 @@
+//! Content files on a disk: `xx/<id>`, with the id in 16 hexadecimal digits and its last two as
+//! the folder, so that no folder grows too large. All disk work happens off the workers of tokio,
+//! except for reads that the page cache can answer.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Space, missing};
+use crate::resource::ContentId;
+use crate::store::engine::StoreError;
+
+/// How much a writer gathers before it goes to the disk. It holds at most two such buffers.
+const BUFFER_BYTES: usize = 512 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Folder {
+    dir: PathBuf,
+    free_bytes_min: u64,
+}
+
+impl Folder {
+    /// Makes all 256 folders at once: later nobody need ask which exist and are synced.
+    pub(super) fn open(dir: &Path, free_bytes_min: u64) -> Result<Self, StoreError> {
+        let make = || {
+            fs::create_dir_all(dir)?;
+            for page in 0..=u8::MAX {
+                match fs::create_dir(dir.join(format!("{page:02x}"))) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error);
+                    }
+                    _ => {}
+                }
+            }
+            let dir = dir.canonicalize()?;
+            sync_folder(&dir)?;
+            dir.parent().map_or(Ok(()), sync_folder)?;
+            Ok(dir)
+        };
+        let dir = make().map_err(|error| in_words(&error, "cannot make the content folder"))?;
+        Ok(Self {
+            dir,
+            free_bytes_min,
+        })
+    }
+
+    fn page(&self, page: u8) -> PathBuf {
+        self.dir.join(format!("{page:02x}"))
+    }
+
+    fn path(&self, id: ContentId) -> PathBuf {
+        self.page(id.0.to_be_bytes()[7])
+            .join(format!("{:016x}", id.0))
+    }
+
+    pub(super) async fn create(
+        folder: &Arc<Self>,
+        id: ContentId,
+    ) -> Result<FileWriter, StoreError> {
+        let owned = Arc::clone(folder);
+        blocking(move || {
+            let path = owned.path(id);
+            let file = OpenOptions::new().write(true).create_new(true).open(&path);
+            let file = file.map_err(|error| in_words(&error, "cannot create a content file"))?;
+            Ok(FileWriter {
+                folder: owned,
+                path: Some(path),
+                file: Arc::new(file),
+                buffer: Vec::new(),
+                size: 0,
+                pending: None,
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn open_content(
+        folder: &Arc<Self>,
+        id: ContentId,
+    ) -> Result<FileReader, StoreError> {
+        let path = folder.path(id);
+        let open = move || {
+            let file = File::open(path)?;
+            let size = file.metadata()?.len();
+            Ok(FileReader {
+                file: Arc::new(file),
+                size,
+                id,
+            })
+        };
+        blocking(move || {
+            open().map_err(|error: io::Error| match error.kind() {
+                io::ErrorKind::NotFound => missing(id),
+                _ => in_words(&error, "cannot open a content file"),
+            })
+        })
+        .await
+    }
+
+    pub(super) async fn remove(folder: &Arc<Self>, id: ContentId) -> Result<(), StoreError> {
+        let path = folder.path(id);
+        blocking(move || match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(in_words(&error, "cannot remove a content file"))
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    pub(super) async fn list_older_than(
+        folder: &Arc<Self>,
+        watermark: ContentId,
+        page: u8,
+    ) -> Result<Vec<ContentId>, StoreError> {
+        let dir = folder.page(page);
+        let list = move || {
+            let mut ids = Vec::new();
+            for entry in fs::read_dir(dir)? {
+                let name = entry?.file_name();
+                match content_id(&name.to_string_lossy()) {
+                    Some(id) if id < watermark => ids.push(id),
+                    Some(_) => {}
+                    None => tracing::warn!(?name, "not a content file; left alone"),
+                }
+            }
+            Ok(ids)
+        };
+        blocking(|| list().map_err(|error: io::Error| in_words(&error, "cannot list content")))
+            .await
+    }
+
+    /// On the thread of the caller: local file systems answer from memory.
+    pub(super) fn space(&self) -> Result<Space, StoreError> {
+        let found = rustix::fs::statvfs(&self.dir)
+            .map_err(|error| in_words(&error.into(), "cannot ask for free space"))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space {
+            available: bytes(found.f_bavail).saturating_sub(self.free_bytes_min),
+            used: bytes(found.f_blocks.saturating_sub(found.f_bfree)),
+            total: bytes(found.f_blocks),
+        })
+    }
+
+    /// Writes, unless that would touch the reserve.
+    fn write(&self, file: &File, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
+        if self.space()?.available < bytes.len() as u64 {
+            return Err(StoreError::Full);
+        }
+        let written = file.write_all_at(bytes, offset);
+        written.map_err(|error| in_words(&error, "cannot write a content file"))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FileWriter {
+    folder: Arc<Folder>,
+    /// `None` once finished: then the file stays.
+    path: Option<PathBuf>,
+    file: Arc<File>,
+    buffer: Vec<u8>,
+    /// With what is in the buffer.
+    size: u64,
+    /// The buffer being written; comes back empty.
+    pending: Option<JoinHandle<Result<Vec<u8>, StoreError>>>,
+}
+
+impl FileWriter {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let room = BUFFER_BYTES - self.buffer.len();
+        let (now, rest) = bytes.split_at(room.min(bytes.len()));
+        self.gather(now);
+        for piece in rest.chunks(BUFFER_BYTES) {
+            self.hand_over().await?;
+            self.gather(piece);
+        }
+        if self.buffer.len() == BUFFER_BYTES {
+            self.hand_over().await
+        } else {
+            Ok(())
+        }
+    }
+
+    fn gather(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// Starts to write the buffer when the one before is written.
+    async fn hand_over(&mut self) -> Result<(), StoreError> {
+        let empty = self.written().await?;
+        let mut buffer = std::mem::replace(&mut self.buffer, empty);
+        let (folder, file) = (Arc::clone(&self.folder), Arc::clone(&self.file));
+        let offset = self.size - buffer.len() as u64;
+        self.pending = Some(spawn_blocking(move || {
+            folder.write(&file, &buffer, offset)?;
+            buffer.clear();
+            Ok(buffer)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the buffer being written.
+    async fn written(&mut self) -> Result<Vec<u8>, StoreError> {
+        let Some(pending) = &mut self.pending else {
+            return Ok(Vec::new());
+        };
+        let written = pending.await;
+        self.pending = None;
+        written.map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+
+    pub(super) async fn finish(mut self) -> Result<u64, StoreError> {
+        self.written().await?;
+        let buffer = std::mem::take(&mut self.buffer);
+        let (folder, file) = (Arc::clone(&self.folder), Arc::clone(&self.file));
+        let offset = self.size - buffer.len() as u64;
+        let parent = self
+            .path
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_path_buf);
+        blocking(move || {
+            folder.write(&file, &buffer, offset)?;
+            let synced = file
+                .sync_data()
+                .and_then(|()| parent.as_deref().map_or(Ok(()), sync_folder));
+            synced.map_err(|error| in_words(&error, "cannot sync a content file"))
+        })
+        .await?;
+        self.path = None;
+        Ok(self.size)
+    }
+}
+
+impl Drop for FileWriter {
+    /// A write still under way goes to a file without a name.
+    fn drop(&mut self) {
+        let Some(path) = self.path.take() else { return };
+        let remove = move || {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(?path, %error, "an unfinished content file stays");
+            }
+        };
+        // Freeing a large file takes its time; the orphan search finds what is missed.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FileReader {
+    file: Arc<File>,
+    size: u64,
+    id: ContentId,
+}
+
+impl FileReader {
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// `len` is at least 1 and lies within the file.
+    pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Bytes, StoreError> {
+        let mut buffer = vec![0; len];
+        let (mut buffer, read) = if let Some(read) = read_cached(&self.file, &mut buffer, offset) {
+            (buffer, read)
+        } else {
+            let file = Arc::clone(&self.file);
+            blocking(move || {
+                let read = file.read_at(&mut buffer, offset);
+                let read = read.map_err(|error| in_words(&error, "cannot read content"))?;
+                Ok((buffer, read))
+            })
+            .await?
+        };
+        if read == 0 {
+            let id = self.id.0;
+            return Err(StoreError::Damaged(format!(
+                "the content file {id:016x} was cut short"
+            )));
+        }
+        buffer.truncate(read);
+        Ok(Bytes::from(buffer))
+    }
+}
+
+/// Reads without waiting for the disk, which saves two changes of thread; `None`: that needs the
+/// disk, or this file system cannot tell.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    let mut buffers = [io::IoSliceMut::new(buffer)];
+    rustix::io::preadv2(
+        file,
+        &mut buffers,
+        offset,
+        rustix::io::ReadWriteFlags::NOWAIT,
+    )
+    .ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_file: &File, _buffer: &mut [u8], _offset: u64) -> Option<usize> {
+    None
+}
+
+fn content_id(name: &str) -> Option<ContentId> {
+    let id = u64::from_str_radix(name, 16).ok()?;
+    (format!("{id:016x}") == name).then_some(ContentId(id))
+}
+
+fn sync_folder(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work)
+        .await
+        .map_err(|error| StoreError::Failed(error.to_string()))?
+}
+
+fn in_words(error: &io::Error, what: &str) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        _ => StoreError::Failed(format!("{what}: {error}")),
+    }
+}

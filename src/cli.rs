@@ -1,0 +1,157 @@
+//! The command line. Parse, put the configuration together, run one command.
+//!
+//! Exit codes: 0 done, 1 not done (the reason is on standard error), 2 wrong flags or settings.
+
+mod config;
+mod serve;
+mod user;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use thiserror::Error;
+
+use crate::config::{Config, ConfigError, Setting};
+
+/// A WebDAV server whose locks hold.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(serve::Serve),
+    /// Add, list, change and remove users, while the server runs or while it does not
+    #[command(subcommand)]
+    User(user::User),
+    /// Print the effective configuration, with every default, as TOML
+    Config(Place),
+}
+
+/// Where the settings and the data are.
+#[derive(Debug, Args)]
+struct Place {
+    /// The file of settings [default: lockkeeper.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder [default: ./lockkeeper-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    /// The effective configuration; `more` are the settings of further flags.
+    fn load(&self, mut more: Vec<Setting>) -> Result<Config, CliError> {
+        if let Some(data) = &self.data {
+            more.push(Setting::flag("--data", "store.data", path_text("--data", data)?));
+        }
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                Some((name, value.to_string_lossy().into_owned()))
+            })
+            .collect();
+        Ok(crate::config::load(self.config.as_deref(), &environment, more)?)
+    }
+}
+
+/// Settings are text, so a path among them is too.
+fn path_text(flag: &str, path: &Path) -> Result<String, CliError> {
+    let text = path.to_str().ok_or_else(|| {
+        CliError::Usage(format!("{flag} {}: only UTF-8 paths are possible", path.display()))
+    });
+    Ok(text?.to_owned())
+}
+
+/// Why a command was not done.
+#[derive(Debug, Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Failed(String),
+    /// Nobody reads our output any more.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    fn failed(reason: impl Display) -> Self {
+        Self::Failed(reason.to_string())
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) | Self::Output(_) => ExitCode::from(1),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let command = CommandLine::parse().command;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&CliError::failed(error)),
+    };
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run().await,
+            Command::User(user) => user.run().await,
+            Command::Config(place) => config::print(&place),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn report(error: &CliError) -> ExitCode {
+    // If standard error is gone, the exit code still tells.
+    let _ = writeln!(io::stderr(), "lockkeeper: {error}");
+    error.exit_code()
+}
+
+/// Makes the data folder if there is none, closed to other accounts: it holds everybody's files.
+fn make_private(data: &Path) -> Result<(), CliError> {
+    if data.is_dir() {
+        return Ok(());
+    }
+    let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = parent.map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| DirBuilder::new().mode(0o700).create(data)).map_err(|error| {
+        CliError::Failed(format!("the data folder {} cannot be made: {error}", data.display()))
+    })
+}
+
+/// Writes to standard output at once, also into a pipe.
+fn say(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_sound() {
+        use clap::CommandFactory as _;
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,313 @@
+//! Every knob and every limit, with its default and its reason, in one place.
+//!
+//! [`load`] puts the layers together: flags beat the environment beats the file beats the defaults.
+//! Nothing below `cli` and `web` reads the environment or a file of settings.
+
+mod layers;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::lock::rules::Policy;
+use serde::{Deserialize, Serialize};
+
+pub use layers::{ConfigError, Setting, load};
+
+const MIB: u64 = 1024 * 1024;
+
+/// What `lockkeeper config` prints and `lockkeeper.toml` may set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The door.
+    pub server: Server,
+    /// Where everything is kept.
+    pub store: Store,
+    /// What locks may be had.
+    pub locks: Locks,
+    /// What one request may ask for.
+    pub limits: Limits,
+    /// Who gets in.
+    pub auth: Auth,
+    /// What is written to standard error.
+    pub log: Log,
+}
+
+/// The door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port. Loopback, because Basic authentication without TLS shows passwords to the
+    /// network.
+    pub listen: SocketAddr,
+    /// Allows to listen beyond loopback without TLS, for a proxy that adds it.
+    pub insecure: bool,
+    /// PEM file with the certificate chain; empty: no TLS.
+    pub tls_cert: PathBuf,
+    /// PEM file with the private key; empty: no TLS.
+    pub tls_key: PathBuf,
+    /// Further `host` or `host:port` names under which clients know this server, for Destination
+    /// headers behind a proxy.
+    pub hosts: Vec<String>,
+    /// Connections at once; more wait until one ends. Each costs some 100 KB at most.
+    pub connections_max: usize,
+    /// Seconds for a whole request head, so that slow senders cannot hold connections.
+    pub header_seconds_max: u64,
+    /// Seconds without a byte: between requests, within a body, and of a client that does not read.
+    pub idle_seconds_max: u64,
+    /// Seconds that running requests get to finish when the server stops.
+    pub shutdown_seconds_max: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4918)),
+            insecure: false,
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            hosts: Vec::new(),
+            connections_max: 1024,
+            header_seconds_max: 30,
+            idle_seconds_max: 120,
+            shutdown_seconds_max: 30,
+        }
+    }
+}
+
+impl Server {
+    /// Certificate chain and key, when TLS is wanted.
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        let wanted = !self.tls_cert.as_os_str().is_empty();
+        wanted.then_some((self.tls_cert.as_path(), self.tls_key.as_path()))
+    }
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Keep everything in memory and forget it at the end: for trying out and for tests.
+    pub memory: bool,
+    /// What sled may cache. It takes up to six times as much memory.
+    pub cache_bytes: u64,
+    /// Free disk space below which uploads are refused (507), so that locks and deletes still
+    /// find room.
+    pub free_bytes_min: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./lockkeeper-data"),
+            memory: false,
+            cache_bytes: 64 * MIB,
+            free_bytes_min: 64 * MIB,
+        }
+    }
+}
+
+/// What LOCK with `Timeout: Infinite` gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Infinite {
+    /// A persistent lock (check-out): no automatic client asks for one.
+    #[default]
+    Persistent,
+    /// A transient lock of the longest allowed time.
+    Transient,
+}
+
+/// What locks may be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Locks {
+    /// How strictly a transient lock binds its own holder.
+    pub policy: Policy,
+    /// Longest time a transient lock lives without a refresh. Below 180 Office and LibreOffice
+    /// misbehave; davfs2 asks for 1800.
+    pub transient_timeout_seconds_max: u64,
+    /// What LOCK with `Timeout: Infinite` gives.
+    pub infinite: Infinite,
+    /// Locks that one user may hold at once.
+    pub per_user_max: usize,
+    /// Shared locks at once on one resource.
+    pub per_resource_max: usize,
+}
+
+impl Default for Locks {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            transient_timeout_seconds_max: 1800,
+            infinite: Infinite::default(),
+            per_user_max: 10_000,
+            per_resource_max: 64,
+        }
+    }
+}
+
+/// What one request may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Longest file. The disk usually says no earlier.
+    pub body_bytes_max: u64,
+    /// Longest XML body; it is read into memory.
+    pub xml_bytes_max: usize,
+    /// Deepest nesting of elements.
+    pub xml_depth_max: usize,
+    /// Most elements in one body.
+    pub xml_elements_max: usize,
+    /// Longest decoded path.
+    pub path_bytes_max: usize,
+    /// Longest request head. davfs2 sends tens of lock tokens in one `If` when a folder moves.
+    pub header_bytes_max: usize,
+    /// Dead properties of one resource.
+    pub properties_per_resource_max: usize,
+    /// Longest dead property.
+    pub property_bytes_max: usize,
+    /// Most resources that one COPY makes: it is one transaction.
+    pub copy_resources_max: usize,
+    /// Most resources that one PROPFIND of depth infinity lists; 0 refuses that depth.
+    pub propfind_infinity_resources_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1024 * 1024 * MIB,
+            xml_bytes_max: 1024 * 1024,
+            xml_depth_max: 64,
+            xml_elements_max: 10_000,
+            path_bytes_max: 4096,
+            header_bytes_max: 65_536,
+            properties_per_resource_max: 1000,
+            property_bytes_max: 65_536,
+            copy_resources_max: 20_000,
+            propfind_infinity_resources_max: 10_000,
+        }
+    }
+}
+
+/// Who gets in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The name that password dialogs show.
+    pub realm: String,
+    /// How long a verified password is remembered, so that the slow hash is not computed for each
+    /// request; 0: never.
+    pub remember_seconds: u64,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self { realm: "Lockkeeper".to_owned(), remember_seconds: 300 }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Only what failed for good.
+    Error,
+    /// And what looks wrong.
+    Warn,
+    /// And one line for each request.
+    #[default]
+    Info,
+    /// And what helps to find a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// What is written to standard error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// How much.
+    pub level: LogLevel,
+}
+
+impl Config {
+    /// What a type cannot say: ranges, and settings that need each other. The error is the key at
+    /// fault (`section.field`) and what is allowed.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let Self { server, store, locks, limits, auth, .. } = self;
+        let one_tls_file = server.tls_cert.as_os_str().is_empty()
+            != server.tls_key.as_os_str().is_empty();
+        let exposed = !server.listen.ip().is_loopback() && server.tls().is_none();
+        let printable = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+        let rules = [
+            ("server.tls_cert", !one_tls_file, "tls_cert and tls_key together, or neither"),
+            ("server.listen", !exposed || server.insecure, BEYOND_LOOPBACK),
+            (
+                "server.hosts",
+                server.hosts.iter().all(|host| is_host(host)),
+                "names as in a URL, such as files.example.org or files.example.org:8443",
+            ),
+            ("server.connections_max", (1..=100_000).contains(&server.connections_max), "1 to 100000"),
+            ("server.header_seconds_max", (1..=3600).contains(&server.header_seconds_max), "1 to 3600"),
+            ("server.idle_seconds_max", (1..=86_400).contains(&server.idle_seconds_max), "1 to 86400"),
+            ("server.shutdown_seconds_max", server.shutdown_seconds_max <= 3600, "0 to 3600"),
+            ("store.data", !store.data.as_os_str().is_empty(), "the path of a folder"),
+            ("store.cache_bytes", store.cache_bytes >= MIB, "at least 1048576 (1 MiB)"),
+            (
+                "locks.transient_timeout_seconds_max",
+                (180..=604_800).contains(&locks.transient_timeout_seconds_max),
+                "180 to 604800: below 180 Office and LibreOffice misbehave, above a week a \
+                 forgotten lock would in effect be persistent",
+            ),
+            ("locks.per_user_max", locks.per_user_max >= 1, "at least 1"),
+            ("locks.per_resource_max", (1..=10_000).contains(&locks.per_resource_max), "1 to 10000"),
+            ("limits.body_bytes_max", limits.body_bytes_max >= 1, "at least 1"),
+            ("limits.xml_bytes_max", (1024..=64 << 20).contains(&limits.xml_bytes_max), "1024 to 67108864"),
+            ("limits.xml_depth_max", (8..=1024).contains(&limits.xml_depth_max), "8 to 1024"),
+            ("limits.xml_elements_max", limits.xml_elements_max >= 16, "at least 16"),
+            ("limits.path_bytes_max", (256..=65_536).contains(&limits.path_bytes_max), "256 to 65536"),
+            (
+                "limits.header_bytes_max",
+                (8192..=1 << 20).contains(&limits.header_bytes_max),
+                "8192 to 1048576",
+            ),
+            ("limits.copy_resources_max", limits.copy_resources_max >= 1, "at least 1"),
+            (
+                "auth.realm",
+                printable(&auth.realm) && auth.realm.len() <= 200 && auth.realm.is_ascii(),
+                "1 to 200 printable ASCII characters",
+            ),
+            ("auth.remember_seconds", auth.remember_seconds <= 86_400, "0 to 86400"),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((key, _, allowed)) => Err((key, allowed)),
+            None => Ok(()),
+        }
+    }
+}
+
+const BEYOND_LOOPBACK: &str = "a loopback address such as 127.0.0.1:4918, because without TLS \
+    passwords cross the network in the clear; give --tls-cert and --tls-key, or --insecure if \
+    something else (a proxy, a private network) protects the connection";
+
+/// `host` or `host:port`, without scheme, user or path.
+fn is_host(text: &str) -> bool {
+    text.parse::<http::uri::Authority>().is_ok_and(|host| !host.as_str().contains('@'))
+}

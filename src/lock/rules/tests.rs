@@ -1,0 +1,265 @@
+use uuid::Uuid;
+
+use super::*;
+
+const KINDS: [LockKind; 3] = [
+    LockKind::Persistent,
+    LockKind::Transient,
+    LockKind::ReadOnly,
+];
+const STANDINGS: [Standing; 3] = [Standing::Bearer, Standing::Owner, Standing::Other];
+
+fn user(n: u128) -> UserId {
+    UserId(Uuid::from_u128(n))
+}
+
+fn lock(kind: LockKind, scope: LockScope, owner: u128, token: u128) -> Lock {
+    Lock {
+        token: LockToken(Uuid::from_u128(token)),
+        kind,
+        scope,
+        depth: LockDepth::Infinity,
+        root: ResourceId(7),
+        owner: user(owner),
+        holder: format!("user {owner}"),
+        owner_xml: None,
+        since: Timestamp(0),
+        deadline: (kind == LockKind::Transient).then_some(Timestamp(1000)),
+    }
+}
+
+fn asker(user_number: u128, tokens: &[LockToken]) -> Asker<'_> {
+    Asker {
+        user: user(user_number),
+        tokens,
+        super_check_in: SuperCheckIn::NotHeld,
+    }
+}
+
+/// The text's table: a row an action; columns persistent (bearer, owner, other), transient,
+/// read-only.
+fn table(policy: Policy) -> String {
+    let mut text = String::new();
+    for action in [Action::Upload, Action::Rename, Action::Move, Action::Delete] {
+        text += &format!("{action:?}:");
+        for kind in KINDS {
+            text.push(' ');
+            for standing in STANDINGS {
+                text.push(if permits(policy, kind, standing, action) {
+                    'y'
+                } else {
+                    'n'
+                });
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_matrix_is_the_one_of_the_text() {
+    assert_eq!(
+        table(Policy::Drive),
+        "Upload: yyn ynn nnn\nRename: nnn ynn nnn\nMove: yyy ynn yyy\nDelete: nnn ynn nnn\n"
+    );
+    assert_eq!(
+        table(Policy::Strict),
+        "Upload: yyn ynn nnn\nRename: nnn nnn nnn\nMove: yyy yyy yyy\nDelete: nnn nnn nnn\n"
+    );
+}
+
+#[test]
+fn below_a_locked_collection_it_is_all_or_nothing() {
+    let answers: String = KINDS
+        .iter()
+        .flat_map(|kind| {
+            STANDINGS
+                .iter()
+                .map(|standing| permits_covered(*kind, *standing))
+        })
+        .map(|yes| if yes { 'y' } else { 'n' })
+        .collect();
+    assert_eq!(answers, "yynynnnnn");
+}
+
+#[test]
+fn knowing_a_token_does_not_help_another_user() {
+    let held = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
+    let tokens = [held.token];
+    let locks = Surroundings {
+        here: vec![held.clone()],
+        ..Surroundings::default()
+    };
+    for (who, allowed) in [(1, true), (2, false)] {
+        let answer = check(
+            Policy::Drive,
+            &asker(who, &tokens),
+            Doing::Change,
+            ResourceId(7),
+            &locks,
+        );
+        assert_eq!(answer.is_ok(), allowed, "user {who}");
+    }
+    assert!(release(&asker(2, &tokens), &held).is_err());
+    assert!(refresh(&asker(2, &tokens), &held, Timestamp(5000)).is_err());
+}
+
+#[test]
+fn where_each_doing_looks() {
+    use Doing::*;
+    let frozen = || vec![lock(LockKind::ReadOnly, LockScope::Exclusive, 1, 10)];
+    // Frozen here, above, on the parent, below: which of them refuse which doing?
+    let cases = [
+        (Change, [true, true, false, false]),
+        (ChangeWindowsProperties, [true, true, false, false]),
+        (Make, [true, true, true, false]),
+        (Overwrite, [true, true, true, false]),
+        (Remove, [true, true, true, true]),
+        (Rename, [true, true, true, false]),
+        (Move, [false, true, true, false]),
+        (RenameAndMove, [true, true, true, false]),
+    ];
+    for (doing, expect) in cases {
+        let none = Surroundings::default;
+        let around = [
+            Surroundings {
+                here: frozen(),
+                ..none()
+            },
+            Surroundings {
+                covering: frozen(),
+                ..none()
+            },
+            Surroundings {
+                parent: frozen(),
+                ..none()
+            },
+            Surroundings {
+                below: frozen(),
+                ..none()
+            },
+        ];
+        let refused = around.map(|locks| {
+            check(Policy::Drive, &asker(1, &[]), doing, ResourceId(9), &locks).is_err()
+        });
+        assert_eq!(refused, expect, "{doing:?}");
+    }
+}
+
+#[test]
+fn a_transient_lock_below_stops_the_move_of_its_collection() {
+    let held = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
+    let tokens = [held.token];
+    let locks = Surroundings {
+        below: vec![held.clone()],
+        ..Surroundings::default()
+    };
+    let at = ResourceId(9);
+    assert_eq!(
+        check(Policy::Drive, &asker(1, &[]), Doing::Rename, at, &locks).err(),
+        Some(Refusal::Below(vec![held]))
+    );
+    assert!(check(Policy::Drive, &asker(1, &tokens), Doing::Rename, at, &locks).is_ok());
+    assert!(check(Policy::Strict, &asker(1, &[]), Doing::Rename, at, &locks).is_ok());
+}
+
+#[test]
+fn office_patches_windows_properties_without_its_token() {
+    let held = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
+    let locks = Surroundings {
+        here: vec![held],
+        ..Surroundings::default()
+    };
+    let ask = |who, doing| {
+        check(
+            Policy::Drive,
+            &asker(who, &[]),
+            doing,
+            ResourceId(7),
+            &locks,
+        )
+        .is_ok()
+    };
+    assert!(ask(1, Doing::ChangeWindowsProperties));
+    assert!(!ask(2, Doing::ChangeWindowsProperties));
+    assert!(!ask(1, Doing::Change));
+}
+
+#[test]
+fn which_locks_may_stand_together() {
+    use LockKind::*;
+    use LockScope::*;
+    let cases = [
+        ((Transient, Exclusive, 1), (Transient, Exclusive, 1), false),
+        ((Transient, Exclusive, 1), (Transient, Exclusive, 2), false),
+        ((Transient, Shared, 1), (Transient, Exclusive, 2), false),
+        ((Transient, Shared, 1), (Transient, Shared, 2), true),
+        ((Transient, Shared, 1), (Persistent, Shared, 2), true),
+        ((Persistent, Exclusive, 1), (Transient, Exclusive, 1), true),
+        ((Persistent, Exclusive, 1), (Transient, Exclusive, 2), false),
+        (
+            (Persistent, Exclusive, 1),
+            (Persistent, Exclusive, 1),
+            false,
+        ),
+        ((ReadOnly, Exclusive, 1), (Transient, Shared, 1), false),
+        ((ReadOnly, Shared, 1), (ReadOnly, Shared, 1), false),
+        ((ReadOnly, Exclusive, 1), (Persistent, Exclusive, 1), false),
+    ];
+    for ((kind, scope, owner), (kind2, scope2, owner2), expect) in cases {
+        let one = lock(kind, scope, owner, 10);
+        let two = lock(kind2, scope2, owner2, 11);
+        assert_eq!(
+            may_stand_together(&one, &two),
+            expect,
+            "{one:?} beside {two:?}"
+        );
+        assert_eq!(
+            may_stand_together(&two, &one),
+            expect,
+            "{two:?} beside {one:?}"
+        );
+    }
+}
+
+#[test]
+fn an_infinite_lock_looks_below_and_a_flat_one_does_not() {
+    let held = lock(LockKind::Transient, LockScope::Exclusive, 2, 10);
+    let locks = Surroundings {
+        below: vec![held.clone()],
+        ..Surroundings::default()
+    };
+    let infinite = lock(LockKind::Transient, LockScope::Exclusive, 1, 11);
+    let flat = Lock {
+        depth: LockDepth::Zero,
+        ..infinite.clone()
+    };
+    assert_eq!(
+        grant(infinite, &locks).err(),
+        Some(Refusal::Below(vec![held]))
+    );
+    assert!(grant(flat, &locks).is_ok());
+}
+
+#[test]
+fn a_persistent_lock_is_refreshed_without_gaining_an_end() {
+    let held = lock(LockKind::Persistent, LockScope::Exclusive, 1, 10);
+    let tokens = [held.token];
+    let granted = refresh(&asker(1, &tokens), &held, Timestamp(5000)).expect("bearer");
+    assert_eq!(granted.lock().deadline, None);
+}
+
+#[test]
+fn a_lock_ends_at_its_deadline() {
+    let held = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
+    assert!(lapse(&held, Timestamp(999)).is_none());
+    assert!(lapse(&held, Timestamp(1000)).is_some());
+    assert!(
+        lapse(
+            &lock(LockKind::ReadOnly, LockScope::Exclusive, 1, 1),
+            Timestamp(u64::MAX)
+        )
+        .is_none()
+    );
+}

@@ -1,0 +1,174 @@
+//! Doing: every user operation once, as one transaction: read what the rules need, ask the rules,
+//! write. WebDAV and every other face translate into these and back.
+
+pub mod access;
+pub mod admin;
+pub mod content;
+mod events;
+mod gate;
+mod housekeeping;
+mod ids;
+pub mod intake;
+pub mod locking;
+pub mod password;
+pub mod properties;
+pub mod relocate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::Principal;
+use ids::Ids;
+
+use crate::blobs::{Blobs, Space};
+use crate::config::Config;
+use crate::lock::LockToken;
+use crate::protocol::error::DavError;
+use crate::protocol::headers::Conditions;
+use crate::protocol::if_header::IfHeader;
+use crate::protocol::path::DavPath;
+use crate::protocol::time::Timestamp;
+use crate::store::engine::{Engine, Mode, Txn};
+use crate::store::memory::MemoryEngine;
+use crate::store::sled::{OpenError, SledEngine, SledOptions};
+use crate::store::transact::transact;
+use crate::store::tx::{Body, Tx};
+
+pub use crate::store::{CommitObserver, NoObserver};
+
+/// A damaged log can keep sled busy for ever; a large one, opened after a crash, takes seconds.
+const OPEN_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// The tree, its locks and its users: what every face works on.
+#[derive(Debug)]
+pub struct Dav {
+    engine: Arc<dyn Engine>,
+    blobs: Blobs,
+    ids: Ids,
+    config: Config,
+}
+
+/// What every request says about itself.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Who asks.
+    pub principal: Principal,
+    /// When.
+    pub now: Timestamp,
+    /// The program that asks (User-Agent), for people who read events.
+    pub program: String,
+    /// What is asked about.
+    pub path: DavPath,
+    /// The `If` header.
+    pub if_header: Option<IfHeader>,
+    /// The conditions of RFC 9110.
+    pub conditions: Conditions,
+    /// A token that was submitted outside `If`: Office 2016 sends `Lock-Token` with its PUT.
+    pub lock_token: Option<String>,
+}
+
+impl Ask {
+    /// The tokens of this server that the request submitted.
+    fn tokens(&self) -> Vec<LockToken> {
+        let in_if = self.if_header.iter().flat_map(IfHeader::submitted_tokens);
+        in_if.chain(self.lock_token.as_deref()).filter_map(LockToken::parse).collect()
+    }
+}
+
+impl Dav {
+    /// Opens the tree in the data folder of `config`, or one in memory. `stopwatch` is a monotonic
+    /// clock, `observer` hears of every sync. Blocks for as long as sled needs to open.
+    pub async fn open(
+        config: &Config,
+        now: Timestamp,
+        stopwatch: fn() -> Duration,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let data = &config.store.data;
+        let failed = |what: String| OpenError::Failed { dir: data.clone(), what };
+        let (engine, blobs): (Arc<dyn Engine>, Blobs) = if config.store.memory {
+            (Arc::new(MemoryEngine::new()), Blobs::memory())
+        } else {
+            let options = SledOptions {
+                cache_bytes: config.store.cache_bytes,
+                open_time_max: OPEN_TIME_MAX,
+                stopwatch,
+                observer,
+            };
+            let engine = SledEngine::open(&data.join("meta"), options)?;
+            let blobs = Blobs::open(&data.join("content"), config.store.free_bytes_min)
+                .map_err(|error| failed(error.to_string()))?;
+            (Arc::new(engine), blobs)
+        };
+        let dav = Self::new(engine, blobs, config.clone(), now);
+        dav.await.map(Arc::new).map_err(|error| failed(error.to_string()))
+    }
+
+    /// An empty tree in memory.
+    #[cfg(test)]
+    pub(crate) async fn memory(now: Timestamp) -> Arc<Self> {
+        let mut config = Config::default();
+        config.store.memory = true;
+        let dav = Self::open(&config, now, || Duration::ZERO, Arc::new(NoObserver)).await;
+        dav.expect("nothing can fail in memory")
+    }
+
+    /// A tree on an engine, with a root made if it has none.
+    pub async fn new(
+        engine: Arc<dyn Engine>,
+        blobs: Blobs,
+        config: Config,
+        now: Timestamp,
+    ) -> Result<Self, DavError> {
+        let dav = Self { engine, blobs, ids: Ids::default(), config };
+        dav.write(&now, |txn, now| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).make_root().await?) })
+        })
+        .await?;
+        Ok(dav)
+    }
+
+    /// The configuration that this tree was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The engine below, for operations on rows of their own.
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// The room on the volume that holds the content.
+    pub fn space(&self) -> Result<Space, DavError> {
+        Ok(self.blobs.space()?)
+    }
+
+    /// Waits until everything is durable and releases the files.
+    pub async fn close(&self) -> Result<(), DavError> {
+        Ok(self.engine.close().await?)
+    }
+
+    async fn read<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+    {
+        transact(&*self.engine, Mode::Read, context, body).await
+    }
+
+    async fn write<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+    {
+        transact(&*self.engine, Mode::Write, context, body).await
+    }
+
+    /// Refuses what makes the store grow while the disk is nearly full: what is left is for
+    /// deleting, unlocking and reading.
+    fn require_room(&self, bytes: u64) -> Result<(), DavError> {
+        Ok(self.blobs.has_room(bytes)?)
+    }
+}

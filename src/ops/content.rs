@@ -1,0 +1,326 @@
+//! Reading and uploading files, making collections.
+
+use bytes::Bytes;
+
+use super::gate::{clear, judge};
+use super::intake::Intake;
+use super::{Ask, Dav};
+use crate::blobs::ContentReader;
+use crate::lock::rules::Doing;
+use crate::protocol::error::DavError;
+use crate::protocol::headers::{ContentRange, Safe};
+use crate::protocol::path::Name;
+use crate::protocol::time::Timestamp;
+use crate::resource::{Place, Resource, ResourceId};
+use crate::store::engine::Txn;
+use crate::store::tx::Tx;
+use crate::store::{NewContent, Walk};
+
+/// The bytes of one version of a file.
+#[derive(Debug)]
+pub enum Source {
+    /// All of them.
+    Bytes(Bytes),
+    /// To be read piece by piece.
+    File(ContentReader),
+}
+
+/// What was uploaded.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// The file as it is now.
+    pub file: Resource,
+    /// Whether it is new.
+    pub outcome: Outcome,
+}
+
+/// Whether an operation made something or gave it a new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was there before.
+    Created,
+    /// Something was there, and is replaced or changed.
+    Replaced,
+}
+
+/// An upload as it is asked about: before the body is read, for politeness, and in the
+/// transaction that names the new content, for truth.
+#[derive(Debug)]
+struct Upload<'a> {
+    dav: &'a Dav,
+    ask: &'a Ask,
+    modified: Timestamp,
+    new_id: ResourceId,
+    content: Option<&'a NewContent>,
+    /// The version that a partial upload builds upon.
+    base: Option<u64>,
+}
+
+impl Dav {
+    /// The resource at the path, if the request's conditions hold for a GET or HEAD.
+    pub async fn find(&self, ask: &Ask) -> Result<Resource, DavError> {
+        self.read(ask, |txn, ask| Box::pin(find(txn, ask))).await
+    }
+
+    /// The file or collection at the path and, for a file, its bytes.
+    pub async fn read_content(&self, ask: &Ask) -> Result<(Resource, Source), DavError> {
+        const ATTEMPTS: usize = 5;
+        let mut why = String::new();
+        for _ in 0..ATTEMPTS {
+            let (resource, inline) =
+                self.read(ask, |txn, ask| Box::pin(find_with_inline(txn, ask))).await?;
+            let Some(Place::File(id)) = resource.content.as_ref().map(|content| content.place)
+            else {
+                return Ok((resource, Source::Bytes(inline.unwrap_or_default())));
+            };
+            // Between reading the row and opening the file, an upload may have replaced both.
+            match self.blobs.open_content(id).await {
+                Ok(reader) => return Ok((resource, Source::File(reader))),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        Err(DavError::Internal(format!("{} cannot be read: {why}", ask.path)))
+    }
+
+    /// Whether an upload would be allowed now: asked before its body is read.
+    pub async fn may_upload(&self, ask: &Ask) -> Result<Option<Resource>, DavError> {
+        let upload = Upload {
+            dav: self,
+            ask,
+            modified: ask.now,
+            new_id: ResourceId::ROOT,
+            content: None,
+            base: None,
+        };
+        self.read(&upload, |txn, upload| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, upload.ask.now);
+                let walk = tx.walk(&upload.ask.path).await?;
+                let _cleared = allow_upload(&mut tx, upload, &walk).await?;
+                Ok(walk.found().cloned())
+            })
+        })
+        .await
+    }
+
+    /// Makes `content` the file's next version, or a new file. `base`: only if the file still has
+    /// the version that the content was built upon.
+    pub async fn upload(
+        &self,
+        ask: &Ask,
+        content: NewContent,
+        modified: Option<Timestamp>,
+        base: Option<u64>,
+    ) -> Result<Uploaded, DavError> {
+        let upload = Upload {
+            dav: self,
+            ask,
+            modified: modified.unwrap_or(ask.now),
+            new_id: self.new_resource_id().await?,
+            content: Some(&content),
+            base,
+        };
+        let uploaded = self.write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload))).await;
+        if let Err(why) = &uploaded {
+            self.discard(&content, why).await;
+        }
+        uploaded
+    }
+
+    /// Starts the next version of `file` with its bytes before `range`, as a partial PUT wants it.
+    pub async fn begin_partial<'a>(
+        &'a self,
+        file: &Resource,
+        range: &ContentRange,
+    ) -> Result<Intake<'a>, DavError> {
+        let size = file.size().unwrap_or(0);
+        if range.first > size {
+            return Err(DavError::RangeNotSatisfiable { size });
+        }
+        let mut intake = Intake::new(self, Some(size.max(range.last + 1)))?;
+        self.pour(file, 0..range.first, &mut intake).await?;
+        Ok(intake)
+    }
+
+    /// Adds the bytes of `file` behind `range`.
+    pub async fn end_partial(
+        &self,
+        file: &Resource,
+        range: &ContentRange,
+        intake: &mut Intake<'_>,
+    ) -> Result<(), DavError> {
+        if intake.size() != range.last + 1 {
+            return Err(DavError::BadRequest(format!(
+                "Content-Range names {} bytes, but {} came",
+                range.last + 1 - range.first,
+                intake.size() - range.first
+            )));
+        }
+        self.pour(file, range.last + 1..file.size().unwrap_or(0), intake).await
+    }
+
+    async fn pour(
+        &self,
+        file: &Resource,
+        bytes: std::ops::Range<u64>,
+        intake: &mut Intake<'_>,
+    ) -> Result<(), DavError> {
+        const PIECE: usize = 256 * 1024;
+        let replaced = || {
+            DavError::PreconditionFailed("the file was changed during the partial upload".into())
+        };
+        let mut source = match file.content.as_ref().map(|content| content.place) {
+            Some(Place::File(id)) => {
+                Source::File(self.blobs.open_content(id).await.map_err(|_| replaced())?)
+            }
+            Some(Place::Inline(id)) => {
+                let inline = self.read(&id, |txn, id| {
+                    Box::pin(async move {
+                        Ok(Tx::new(txn, Timestamp(0)).inline_content(*id).await.ok())
+                    })
+                });
+                Source::Bytes(inline.await?.ok_or_else(replaced)?)
+            }
+            Some(Place::Empty) | None => Source::Bytes(Bytes::new()),
+        };
+        let mut at = bytes.start;
+        while at < bytes.end {
+            let want = usize::try_from(bytes.end - at).unwrap_or(PIECE).min(PIECE);
+            let piece = source.read(at, want).await?;
+            if piece.is_empty() {
+                return Err(DavError::Internal("a content file is shorter than its row".into()));
+            }
+            at += piece.len() as u64;
+            intake.push(piece).await?;
+        }
+        Ok(())
+    }
+
+    /// MKCOL.
+    pub async fn make_collection(&self, ask: &Ask) -> Result<(), DavError> {
+        self.require_room(0)?;
+        let making = (self, ask, self.new_resource_id().await?);
+        self.write(&making, |txn, making| {
+            Box::pin(async move {
+                let (dav, ask, id) = *making;
+                let mut tx = Tx::new(txn, ask.now);
+                let walk = tx.walk(&ask.path).await?;
+                if walk.found().is_some() {
+                    return Err(DavError::NotAllowedHere(
+                        "something with this name exists already".to_owned(),
+                    ));
+                }
+                let (parent, name) = gap(ask, &walk)?;
+                judge(&mut tx, ask, &walk, Safe::No).await?;
+                let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+                let collection = new_resource(id, name, ask.now, None);
+                Ok(tx.make(&cleared, parent, &collection, None)?)
+            })
+        })
+        .await
+    }
+}
+
+impl Source {
+    /// Up to `length` bytes from `offset` on; none at the end.
+    pub async fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, DavError> {
+        match self {
+            Self::Bytes(bytes) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let to = from.saturating_add(length).min(bytes.len());
+                Ok(bytes.slice(from..to))
+            }
+            Self::File(reader) => Ok(reader.read(offset, length).await?),
+        }
+    }
+}
+
+async fn find(txn: &mut dyn Txn, ask: &Ask) -> Result<Resource, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let resource = walk.found().cloned().ok_or(DavError::NotFound)?;
+    judge(&mut tx, ask, &walk, Safe::Yes).await?;
+    Ok(resource)
+}
+
+async fn find_with_inline(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+) -> Result<(Resource, Option<Bytes>), DavError> {
+    let resource = find(txn, ask).await?;
+    let inline = match resource.content.as_ref().map(|content| content.place) {
+        Some(Place::Inline(id)) => Some(Tx::new(txn, ask.now).inline_content(id).await?),
+        _ => None,
+    };
+    Ok((resource, inline))
+}
+
+/// Asks everything that an upload has to ask, at either moment.
+async fn allow_upload(
+    tx: &mut Tx<'_>,
+    upload: &Upload<'_>,
+    walk: &Walk,
+) -> Result<crate::lock::rules::Cleared, DavError> {
+    let doing = match walk.found() {
+        Some(resource) if resource.is_collection() => {
+            return Err(DavError::NotAllowedHere(
+                "this is a collection; a file cannot take its place".to_owned(),
+            ));
+        }
+        Some(_) => Doing::Change,
+        None => {
+            gap(upload.ask, walk)?;
+            Doing::Make
+        }
+    };
+    judge(tx, upload.ask, walk, Safe::No).await?;
+    clear(tx, upload.dav, upload.ask, walk, doing).await
+}
+
+async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploaded, DavError> {
+    let mut tx = Tx::new(txn, upload.ask.now);
+    let walk = tx.walk(&upload.ask.path).await?;
+    let cleared = allow_upload(&mut tx, upload, &walk).await?;
+    let Some(new) = upload.content.cloned() else {
+        return Err(DavError::Internal("an upload came without content".to_owned()));
+    };
+    let Some(file) = walk.found() else {
+        let (parent, name) = gap(upload.ask, &walk)?;
+        let file = new_resource(upload.new_id, name, upload.ask.now, Some(new.content));
+        let file = Resource { modified: upload.modified, ..file };
+        tx.make(&cleared, parent, &file, new.inline)?;
+        return Ok(Uploaded { file, outcome: Outcome::Created });
+    };
+    let version = file.content.as_ref().map(|content| content.version);
+    if upload.base.is_some() && upload.base != version {
+        return Err(DavError::PreconditionFailed(
+            "the file was changed during the partial upload".to_owned(),
+        ));
+    }
+    let parent = walk.parent().map_or(ResourceId::ROOT, |parent| parent.id);
+    let file = tx.replace_content(&cleared, parent, file, new, upload.modified).await?;
+    Ok(Uploaded { file, outcome: Outcome::Replaced })
+}
+
+/// The parent and the name of something that is to be made where `walk` found nothing.
+pub(super) fn gap<'a>(ask: &'a Ask, walk: &Walk) -> Result<(ResourceId, &'a Name), DavError> {
+    let parent = walk.parent().ok_or(DavError::ParentMissing)?;
+    let name = ask.path.name().ok_or(DavError::ParentMissing)?;
+    Ok((parent.id, name))
+}
+
+pub(super) fn new_resource(
+    id: ResourceId,
+    name: &Name,
+    now: Timestamp,
+    content: Option<crate::resource::Content>,
+) -> Resource {
+    Resource {
+        id,
+        name: name.as_str().to_owned(),
+        content,
+        created: now,
+        modified: now,
+        property_count: 0,
+    }
+}

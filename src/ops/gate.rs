@@ -1,0 +1,150 @@
+//! What every operation asks before it writes: do the request's conditions hold, and do the locks
+//! allow it? And how a refusal by locks is told.
+
+use std::collections::HashMap;
+
+use super::access::Principal;
+use super::{Ask, Dav};
+use crate::lock::rules::{self, Asker, Cleared, Doing, Refusal, SuperCheckIn, Surroundings};
+use crate::lock::{Lock, LockToken};
+use crate::protocol::error::{DavError, MemberError, RefusingLock};
+use crate::protocol::headers::{Safe, Validators};
+use crate::protocol::if_header::ResourceState;
+use crate::protocol::path::DavPath;
+use crate::resource::ResourceId;
+use crate::store::Walk;
+use crate::store::tx::Tx;
+
+/// Whether the user may release other people's locks. Until there are grants, every user may read
+/// and write everything and an admin holds SuperCheckIn everywhere; what a user may do at a place
+/// is decided here and nowhere else.
+pub(super) fn super_check_in(principal: &Principal) -> SuperCheckIn {
+    if principal.admin { SuperCheckIn::Held } else { SuperCheckIn::NotHeld }
+}
+
+pub(super) fn asker<'a>(ask: &Ask, tokens: &'a [LockToken]) -> Asker<'a> {
+    Asker {
+        user: ask.principal.id,
+        tokens,
+        super_check_in: super_check_in(&ask.principal),
+    }
+}
+
+/// Judges `If` and the conditions of RFC 9110. They come before locks.
+pub(super) async fn judge(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    walk: &Walk,
+    safe: Safe,
+) -> Result<(), DavError> {
+    judge_if(tx, ask, walk).await?;
+    let validators = walk
+        .found()
+        .map(|resource| Validators { etag: resource.etag(), modified: resource.modified });
+    ask.conditions.evaluate(validators.as_ref(), safe)
+}
+
+/// Judges the `If` header alone (RFC 4918 §10.4).
+pub(super) async fn judge_if(tx: &mut Tx<'_>, ask: &Ask, walk: &Walk) -> Result<(), DavError> {
+    let Some(if_header) = &ask.if_header else { return Ok(()) };
+    let mut state = state_of(tx, walk).await?;
+    if let Some(resource) = walk.found().filter(|resource| resource.is_collection()) {
+        // Macs submit the tokens of what lies below a collection in untagged lists.
+        let below = tx.locks_below(resource.id).await?;
+        state.tokens.extend(below.iter().map(|lock| lock.token.to_string()));
+    }
+    let mut tagged: HashMap<DavPath, ResourceState> = HashMap::new();
+    for path in if_header.paths() {
+        if !tagged.contains_key(path) {
+            let walk = tx.walk(path).await?;
+            tagged.insert(path.clone(), state_of(tx, &walk).await?);
+        }
+    }
+    if if_header.evaluate(&state, |path| tagged.get(path)) {
+        Ok(())
+    } else {
+        Err(DavError::PreconditionFailed(
+            "the If header does not hold: the resource has another entity tag, or a lock that it \
+             names has ended"
+                .to_owned(),
+        ))
+    }
+}
+
+async fn state_of(tx: &mut Tx<'_>, walk: &Walk) -> Result<ResourceState, DavError> {
+    let around = tx.surroundings(walk, false).await?;
+    Ok(ResourceState {
+        etag: walk.found().and_then(crate::resource::Resource::etag),
+        tokens: around.in_force().map(|lock| lock.token.to_string()).collect(),
+    })
+}
+
+/// Asks the rules whether `ask` may do this where `walk` leads.
+pub(super) async fn clear(
+    tx: &mut Tx<'_>,
+    dav: &Dav,
+    ask: &Ask,
+    walk: &Walk,
+    doing: Doing,
+) -> Result<Cleared, DavError> {
+    let around = tx.surroundings(walk, rules::looks_below(doing)).await?;
+    let at = walk.found().or_else(|| walk.parent()).map_or(ResourceId::ROOT, |found| found.id);
+    clear_within(tx, dav, ask, (doing, at), &around).await
+}
+
+/// The same for locks that were read already.
+pub(super) async fn clear_within(
+    tx: &mut Tx<'_>,
+    dav: &Dav,
+    ask: &Ask,
+    (doing, at): (Doing, ResourceId),
+    around: &Surroundings,
+) -> Result<Cleared, DavError> {
+    let tokens = ask.tokens();
+    match rules::check(dav.config.locks.policy, &asker(ask, &tokens), doing, at, around) {
+        Ok(cleared) => Ok(cleared),
+        Err(refusal) => Err(refused(tx, refusal, DavError::Locked).await?),
+    }
+}
+
+/// Says which locks refused, and where they are: locks here in one error, locks below as one
+/// error each.
+pub(super) async fn refused(
+    tx: &mut Tx<'_>,
+    refusal: Refusal,
+    error: impl Fn(Vec<RefusingLock>) -> DavError,
+) -> Result<DavError, DavError> {
+    match refusal {
+        Refusal::Here(locks) => Ok(error(refusing(tx, &locks).await?)),
+        Refusal::Below(locks) => {
+            let refusing = refusing(tx, &locks).await?;
+            let member = |lock: RefusingLock| MemberError {
+                href: lock.href.clone(),
+                error: error(vec![lock]),
+            };
+            Ok(DavError::Members(refusing.into_iter().map(member).collect()))
+        }
+    }
+}
+
+async fn refusing(tx: &mut Tx<'_>, locks: &[Lock]) -> Result<Vec<RefusingLock>, DavError> {
+    let mut refusing = Vec::with_capacity(locks.len());
+    for lock in locks {
+        refusing.push(RefusingLock {
+            href: lock_root_href(tx, lock).await?,
+            kind: lock.kind,
+            holder: lock.holder.clone(),
+            expires: lock.deadline,
+        });
+    }
+    Ok(refusing)
+}
+
+/// Where the root of `lock` is now.
+pub(super) async fn lock_root_href(tx: &mut Tx<'_>, lock: &Lock) -> Result<String, DavError> {
+    let path = tx.path_of(lock.root).await?;
+    let (path, is_collection) = path.ok_or_else(|| {
+        DavError::Internal(format!("a lock hangs on resource {}, which is gone", lock.root))
+    })?;
+    Ok(path.href(is_collection))
+}

@@ -1,0 +1,54 @@
+//! New ids. They are reserved in blocks, so that no write touches a counter that every other
+//! write touches; a crash skips the rest of a block, and no id is ever given twice.
+
+use std::ops::Range;
+
+use tokio::sync::Mutex;
+
+use super::Dav;
+use crate::protocol::error::DavError;
+use crate::protocol::time::Timestamp;
+use crate::resource::{ContentId, ResourceId};
+use crate::store::tx::Tx;
+
+const BLOCK: u64 = 1000;
+
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    reserved: Mutex<Range<u64>>,
+}
+
+impl Dav {
+    pub(super) async fn new_resource_id(&self) -> Result<ResourceId, DavError> {
+        Ok(ResourceId(self.new_id().await?))
+    }
+
+    pub(super) async fn new_content_id(&self) -> Result<ContentId, DavError> {
+        Ok(ContentId(self.new_id().await?))
+    }
+
+    async fn new_id(&self) -> Result<u64, DavError> {
+        let mut reserved = self.ids.reserved.lock().await;
+        if reserved.is_empty() {
+            *reserved = self.new_ids(BLOCK).await?;
+        }
+        let id = reserved.start;
+        reserved.start += 1;
+        Ok(id)
+    }
+
+    /// `count` ids at once, for the copy of a tree.
+    pub(super) async fn new_ids(&self, count: u64) -> Result<Range<u64>, DavError> {
+        self.write(&count, |txn, count| {
+            Box::pin(async move { Ok(Tx::new(txn, Timestamp(0)).reserve_ids(*count).await?) })
+        })
+        .await
+    }
+}
+
+/// A random version, so that an entity tag never repeats.
+pub(super) fn random_version() -> Result<u64, DavError> {
+    getrandom::u64().map_err(|error| {
+        DavError::Internal(format!("the system gave no random numbers: {error}"))
+    })
+}

@@ -1,0 +1,307 @@
+//! Taking, refreshing and releasing locks, and seeing them.
+
+use super::access::Principal;
+use super::content::{gap, new_resource};
+use super::events::{LockEvent, tell};
+use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
+use super::{Ask, Dav};
+use crate::config::Infinite;
+use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn};
+pub use crate::lock::LockDepth;
+use crate::lock::{Lock, LockKind, LockScope, LockToken};
+use crate::protocol::error::{DavError, MemberError};
+use crate::protocol::headers::{RequestedTimeout, Safe};
+use crate::resource::{Content, Place, ResourceId};
+use crate::store::engine::Txn;
+use crate::store::tx::Tx;
+
+/// What a LOCK asks for.
+#[derive(Debug, Clone)]
+pub struct LockAsk {
+    /// Exclusive or shared.
+    pub scope: LockScope,
+    /// The kind, where the client names it; otherwise the timeout tells.
+    pub kind: Option<LockKind>,
+    /// How far it shall reach.
+    pub depth: LockDepth,
+    /// How long it shall stand.
+    pub timeout: RequestedTimeout,
+    /// The inside of the client's `DAV:owner`.
+    pub owner_xml: Option<String>,
+}
+
+/// A lock as one user may see it.
+#[derive(Debug, Clone)]
+pub struct LockView {
+    /// The lock.
+    pub lock: Lock,
+    /// Where its root is, encoded.
+    pub href: String,
+    /// Whether the token is shown: to its owner and to those who may release it anyway.
+    pub token: Option<LockToken>,
+}
+
+impl LockView {
+    /// `lock` as `principal` may see it.
+    pub(super) fn new(lock: Lock, href: String, principal: &Principal) -> Self {
+        let shown = lock.owner == principal.id
+            || super_check_in(principal) == SuperCheckIn::Held;
+        let token = shown.then_some(lock.token);
+        Self { lock, href, token }
+    }
+}
+
+/// A lock that was taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// The lock.
+    pub view: LockView,
+    /// Whether an empty file was made for it.
+    pub created: bool,
+}
+
+struct Taking<'a> {
+    dav: &'a Dav,
+    ask: &'a Ask,
+    wanted: &'a LockAsk,
+    lock: Lock,
+    new_id: ResourceId,
+    version: u64,
+}
+
+impl Dav {
+    /// LOCK with a body. On an unmapped address it makes an empty file.
+    pub async fn lock(&self, ask: &Ask, wanted: &LockAsk) -> Result<Taken, DavError> {
+        self.require_room(0)?;
+        let taking = Taking {
+            dav: self,
+            ask,
+            wanted,
+            lock: self.new_lock(ask, wanted),
+            new_id: self.new_resource_id().await?,
+            version: super::ids::random_version()?,
+        };
+        let taken = self.write(&taking, |txn, taking| Box::pin(take(txn, taking))).await?;
+        tell(LockEvent::Taken, ask, &taken.view.lock);
+        Ok(taken)
+    }
+
+    /// The lock as it will be granted; its root is filled in by the transaction.
+    fn new_lock(&self, ask: &Ask, wanted: &LockAsk) -> Lock {
+        let offers_only_infinite = wanted.timeout == RequestedTimeout::Infinite
+            && self.config.locks.infinite == Infinite::Persistent;
+        let kind = wanted.kind.unwrap_or(if offers_only_infinite {
+            LockKind::Persistent
+        } else {
+            LockKind::Transient
+        });
+        let seconds = self.granted_seconds(wanted.timeout);
+        Lock {
+            token: LockToken::random(),
+            kind,
+            scope: wanted.scope,
+            depth: wanted.depth,
+            root: ResourceId::ROOT,
+            owner: ask.principal.id,
+            holder: ask.principal.name.clone(),
+            owner_xml: wanted.owner_xml.clone(),
+            since: ask.now,
+            deadline: (kind == LockKind::Transient).then(|| ask.now.plus_seconds(seconds)),
+        }
+    }
+
+    fn granted_seconds(&self, asked: RequestedTimeout) -> u64 {
+        let max = self.config.locks.transient_timeout_seconds_max;
+        match asked {
+            RequestedTimeout::Seconds(seconds) => seconds.clamp(1, max),
+            RequestedTimeout::Infinite | RequestedTimeout::Unspecified => max,
+        }
+    }
+
+    /// LOCK without a body: the submitted locks of the asking user run anew.
+    pub async fn refresh(
+        &self,
+        ask: &Ask,
+        timeout: RequestedTimeout,
+    ) -> Result<Vec<LockView>, DavError> {
+        if ask.if_header.is_none() {
+            return Err(DavError::BadRequest(
+                "a LOCK without a body refreshes a lock and must name its token in an If header"
+                    .to_owned(),
+            ));
+        }
+        let refreshing = (ask, self.granted_seconds(timeout));
+        let views = self
+            .write(&refreshing, |txn, (ask, seconds)| Box::pin(refresh(txn, ask, *seconds)))
+            .await?;
+        for view in &views {
+            tell(LockEvent::Refreshed, ask, &view.lock);
+        }
+        Ok(views)
+    }
+
+    /// UNLOCK.
+    pub async fn unlock(&self, ask: &Ask, token: &str) -> Result<(), DavError> {
+        let token = LockToken::parse(token).ok_or(DavError::TokenMismatch)?;
+        let unlocking = (ask, token);
+        let lock = self
+            .write(&unlocking, |txn, (ask, token)| Box::pin(unlock(txn, ask, *token)))
+            .await?;
+        let own = lock.owner == ask.principal.id;
+        tell(if own { LockEvent::Released } else { LockEvent::ForcedRelease }, ask, &lock);
+        Ok(())
+    }
+
+    /// How many locks of each kind stand: persistent, transient, read-only.
+    pub async fn count_locks(
+        &self,
+        now: crate::protocol::time::Timestamp,
+    ) -> Result<[(LockKind, u64); 3], DavError> {
+        const PAGE: usize = 500;
+        let mut counts =
+            [(LockKind::Persistent, 0), (LockKind::Transient, 0), (LockKind::ReadOnly, 0)];
+        let mut after = None;
+        loop {
+            let page = (now, after.clone());
+            let (locks, next) = self
+                .read(&page, |txn, (now, after)| {
+                    Box::pin(async move {
+                        Ok(Tx::new(txn, *now).all_locks(after.as_ref(), PAGE).await?)
+                    })
+                })
+                .await?;
+            for lock in locks.iter().filter(|lock| lock.stands_at(now)) {
+                counts.iter_mut().filter(|(kind, _)| *kind == lock.kind).for_each(|c| c.1 += 1);
+            }
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(counts),
+            }
+        }
+    }
+}
+
+async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {
+    let Taking { dav, ask, .. } = taking;
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let gap = if walk.found().is_none() { Some(gap(ask, &walk)?) } else { None };
+    judge(&mut tx, ask, &walk, Safe::No).await?;
+    check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
+
+    let ancestors: Vec<ResourceId> =
+        walk.ancestors().unwrap_or_default().iter().map(|above| above.id).collect();
+    let around = tx.surroundings(&walk, taking.wanted.depth == LockDepth::Infinity).await?;
+    let root = match (walk.found(), gap) {
+        (Some(resource), _) => resource.id,
+        (None, Some((parent, name))) => {
+            let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+            let version = taking.version;
+            let content = Content { place: Place::Empty, size: 0, version, media_type: None };
+            let file = new_resource(taking.new_id, name, ask.now, Some(content));
+            tx.make(&cleared, parent, &file, None)?;
+            file.id
+        }
+        (None, None) => return Err(DavError::ParentMissing),
+    };
+    let lock = Lock { root, ..taking.lock.clone() };
+    let granted = match rules::grant(lock, &around) {
+        Ok(granted) => granted,
+        Err(refusal) => return Err(conflict(&mut tx, ask, refusal).await?),
+    };
+    tx.add_lock(&granted, &ancestors)?;
+    let lock = granted.lock().clone();
+    let href = ask.path.href(walk.found().is_some_and(crate::resource::Resource::is_collection));
+    let view = LockView::new(lock, href, &ask.principal);
+    Ok(Taken { view, created: walk.found().is_none() })
+}
+
+async fn check_limits(
+    tx: &mut Tx<'_>,
+    taking: &Taking<'_>,
+    resource: Option<ResourceId>,
+) -> Result<(), DavError> {
+    let limits = &taking.dav.config.locks;
+    let mine = tx.count_locks_of(taking.ask.principal.id, limits.per_user_max).await?;
+    if mine >= limits.per_user_max {
+        return Err(DavError::InsufficientStorage(format!(
+            "{} holds {mine} locks, and nobody may hold more (locks.per_user_max); release some",
+            taking.ask.principal.name
+        )));
+    }
+    let Some(resource) = resource else { return Ok(()) };
+    let here = tx.locks_on(resource).await?.len();
+    if here >= limits.per_resource_max {
+        return Err(DavError::InsufficientStorage(format!(
+            "{here} locks stand here, and no more may (locks.per_resource_max)"
+        )));
+    }
+    Ok(())
+}
+
+/// A refused LOCK. Of a collection, the answer names each conflicting lock below it, and the
+/// collection as what failed with it (RFC 4918 §9.10.9).
+async fn conflict(tx: &mut Tx<'_>, ask: &Ask, refusal: Refusal) -> Result<DavError, DavError> {
+    let mut error = refused(tx, refusal, DavError::LockConflict).await?;
+    if let DavError::Members(members) = &mut error {
+        members.push(MemberError {
+            href: ask.path.href(true),
+            error: DavError::FailedDependency,
+        });
+    }
+    Ok(error)
+}
+
+async fn refresh(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+    seconds: u64,
+) -> Result<Vec<LockView>, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    if walk.found().is_none() {
+        return Err(DavError::NotFound);
+    }
+    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let tokens = ask.tokens();
+    let around = tx.surroundings(&walk, false).await?;
+    let submitted: Vec<Lock> =
+        around.in_force().filter(|lock| tokens.contains(&lock.token)).cloned().collect();
+    if submitted.is_empty() {
+        return Err(DavError::PreconditionFailed(
+            "no lock that the If header names covers this address; take a new one".to_owned(),
+        ));
+    }
+    let mut views = Vec::with_capacity(submitted.len());
+    for old in submitted {
+        let deadline = ask.now.plus_seconds(seconds);
+        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline) {
+            Ok(granted) => granted,
+            Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
+        };
+        tx.renew_lock(&old, &granted)?;
+        let href = lock_root_href(&mut tx, &old).await?;
+        views.push(LockView::new(granted.lock().clone(), href, &ask.principal));
+    }
+    Ok(views)
+}
+
+async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let around = tx.surroundings(&walk, false).await?;
+    let lock = around.in_force().find(|lock| lock.token == token).cloned();
+    let lock = lock.filter(|_| walk.found().is_some()).ok_or(DavError::TokenMismatch)?;
+    match rules::release(&asker(ask, &[]), &lock) {
+        Ok(ended) => {
+            tx.end_lock(&ended).await?;
+            Ok(lock)
+        }
+        Err(refusal) => Err(refused(&mut tx, refusal, |mut locks| match locks.pop() {
+            Some(lock) => DavError::NotYourLock(lock),
+            None => DavError::TokenMismatch,
+        })
+        .await?),
+    }
+}

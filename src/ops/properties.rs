@@ -1,0 +1,335 @@
+//! Finding resources with their properties, page by page, and changing properties.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::gate::{clear, judge, judge_if, lock_root_href};
+use super::locking::LockView;
+use super::{Ask, Dav};
+use crate::lock::LockDepth;
+use crate::lock::rules::Doing;
+use crate::protocol::error::DavError;
+use crate::protocol::headers::{Depth, Safe};
+use crate::protocol::path::encode_segment;
+use crate::protocol::xml::{DAV_NS, DeadProperty, PropertyPatch, QName};
+use crate::resource::{Resource, ResourceId};
+use crate::store::engine::Txn;
+use crate::store::tx::Tx;
+
+/// Members read in one transaction.
+const PAGE: usize = 256;
+
+/// Live properties that no client may set (RFC 4918 §15, RFC 4331, RFC 5842).
+const PROTECTED: [&str; 11] = [
+    "creationdate",
+    "getcontentlength",
+    "getcontenttype",
+    "getetag",
+    "getlastmodified",
+    "lockdiscovery",
+    "quota-available-bytes",
+    "quota-used-bytes",
+    "resource-id",
+    "resourcetype",
+    "supportedlock",
+];
+
+/// What a search looks up beside the resources themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Dead properties.
+    pub dead: Look,
+    /// Locks in force.
+    pub locks: Look,
+}
+
+/// Whether to look something up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// It is wanted.
+    Up,
+    /// Nobody asked.
+    Away,
+}
+
+/// One resource that a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// Its address, encoded.
+    pub href: String,
+    /// The resource.
+    pub resource: Resource,
+    /// Its dead properties, if wanted.
+    pub dead: Vec<DeadProperty>,
+    /// The locks in force on it, if wanted.
+    pub locks: Vec<LockView>,
+}
+
+/// A search in progress: each page is one consistent view, and memory stays constant however
+/// large the collection is.
+#[derive(Debug)]
+pub struct Search {
+    dav: Arc<Dav>,
+    ask: Ask,
+    wanted: Wanted,
+    depth: Depth,
+    first: Option<Found>,
+    pending: VecDeque<Collection>,
+}
+
+/// A collection whose members are still to be listed.
+#[derive(Debug, Clone)]
+struct Collection {
+    id: ResourceId,
+    href: String,
+    /// Depth-infinity locks on it or above it.
+    inherited: Vec<LockView>,
+    /// The last name listed so far.
+    after: Option<String>,
+}
+
+/// What became of one property of a PROPPATCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Patched {
+    /// Set or removed.
+    Done,
+    /// No client may set it.
+    Protected,
+    /// It, or one property more, would be too large.
+    TooLarge(String),
+    /// Nothing was wrong with it, but with another.
+    Failed,
+}
+
+impl Dav {
+    /// Starts a PROPFIND: its first page is the resource itself.
+    pub async fn search(
+        self: &Arc<Self>,
+        ask: Ask,
+        depth: Depth,
+        wanted: Wanted,
+    ) -> Result<Search, DavError> {
+        let starting = (&ask, wanted);
+        let (first, collection) = self
+            .read(&starting, |txn, (ask, wanted)| Box::pin(start(txn, ask, *wanted)))
+            .await?;
+        let pending: VecDeque<Collection> =
+            if depth == Depth::Zero { None } else { collection }.into_iter().collect();
+        if let (Depth::Infinity, Some(top)) = (depth, pending.front()) {
+            self.require_bounded(&ask, top).await?;
+        }
+        Ok(Search { dav: Arc::clone(self), ask, wanted, depth, first: Some(first), pending })
+    }
+
+    /// Refuses a depth-infinity search of more resources than the configuration allows, before
+    /// the answer begins.
+    async fn require_bounded(&self, ask: &Ask, top: &Collection) -> Result<(), DavError> {
+        let max = self.config.limits.propfind_infinity_resources_max;
+        let mut count = 1_usize;
+        let mut pending = vec![(top.id, None::<String>)];
+        while let Some((id, after)) = pending.pop() {
+            let page = (ask.now, id, after);
+            let members = self
+                .read(&page, |txn, (now, id, after)| {
+                    Box::pin(async move {
+                        Ok(Tx::new(txn, *now).members(*id, after.as_deref(), PAGE).await?)
+                    })
+                })
+                .await?;
+            count += members.len();
+            if count > max {
+                return Err(DavError::FiniteDepthOnly(format!(
+                    "a PROPFIND of depth infinity answers for at most {max} resources here; use \
+                     depth 1"
+                )));
+            }
+            if members.len() == PAGE {
+                pending.push((id, members.last().map(|last| last.name.clone())));
+            }
+            let collections = members.iter().filter(|member| member.is_collection());
+            pending.extend(collections.map(|member| (member.id, None)));
+        }
+        Ok(())
+    }
+
+    /// PROPPATCH: all of it or nothing. Says for each patch, in order, what became of it.
+    pub async fn patch(
+        &self,
+        ask: &Ask,
+        patches: &[PropertyPatch],
+    ) -> Result<Vec<Patched>, DavError> {
+        self.require_room(0)?;
+        let patching = (self, ask, patches);
+        self.write(&patching, |txn, (dav, ask, patches)| Box::pin(patch(txn, dav, ask, patches)))
+            .await
+    }
+}
+
+impl Search {
+    /// The next resources; `None` when there are no more.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Found>>, DavError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(vec![first]));
+        }
+        let Some(mut collection) = self.pending.pop_front() else { return Ok(None) };
+        let listing = (&self.ask, self.wanted, &collection);
+        let found = self
+            .dav
+            .read(&listing, |txn, (ask, wanted, collection)| {
+                Box::pin(list(txn, ask, *wanted, collection))
+            })
+            .await?;
+        if self.depth == Depth::Infinity {
+            for member in found.iter().filter(|member| member.resource.is_collection()) {
+                self.pending.push_back(below(member));
+            }
+        }
+        if found.len() == PAGE {
+            collection.after = found.last().map(|last| last.resource.name.clone());
+            self.pending.push_front(collection);
+        }
+        Ok(Some(found))
+    }
+}
+
+/// The search for the members of what was found.
+fn below(found: &Found) -> Collection {
+    let infinite = found.locks.iter().filter(|view| view.lock.depth == LockDepth::Infinity);
+    Collection {
+        id: found.resource.id,
+        href: found.href.clone(),
+        inherited: infinite.cloned().collect(),
+        after: None,
+    }
+}
+
+async fn start(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+    wanted: Wanted,
+) -> Result<(Found, Option<Collection>), DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let resource = walk.found().cloned().ok_or(DavError::NotFound)?;
+    judge_if(&mut tx, ask, &walk).await?;
+    let mut locks = Vec::new();
+    if wanted.locks == Look::Up {
+        for lock in tx.surroundings(&walk, false).await?.in_force() {
+            let href = lock_root_href(&mut tx, lock).await?;
+            locks.push(LockView::new(lock.clone(), href, &ask.principal));
+        }
+    }
+    let dead = match wanted.dead {
+        Look::Up => tx.dead_properties(&resource).await?,
+        Look::Away => Vec::new(),
+    };
+    let href = ask.path.href(resource.is_collection());
+    let found = Found { href, resource, dead, locks };
+    let collection = found.resource.is_collection().then(|| below(&found));
+    Ok((found, collection))
+}
+
+async fn list(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+    wanted: Wanted,
+    collection: &Collection,
+) -> Result<Vec<Found>, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let members = tx.members(collection.id, collection.after.as_deref(), PAGE).await?;
+    let look_for_locks =
+        wanted.locks == Look::Up && tx.has_locks_below(collection.id).await?;
+    let mut found = Vec::with_capacity(members.len());
+    for resource in members {
+        let mut href = String::with_capacity(collection.href.len() + resource.name.len() + 1);
+        href.push_str(&collection.href);
+        encode_segment(&resource.name, &mut href);
+        if resource.is_collection() {
+            href.push('/');
+        }
+        let mut locks = collection.inherited.clone();
+        if look_for_locks {
+            for lock in tx.locks_on(resource.id).await? {
+                locks.push(LockView::new(lock, href.clone(), &ask.principal));
+            }
+        }
+        let dead = match wanted.dead {
+            Look::Up => tx.dead_properties(&resource).await?,
+            Look::Away => Vec::new(),
+        };
+        found.push(Found { href, resource, dead, locks });
+    }
+    Ok(found)
+}
+
+async fn patch(
+    txn: &mut dyn Txn,
+    dav: &Dav,
+    ask: &Ask,
+    patches: &[PropertyPatch],
+) -> Result<Vec<Patched>, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let resource = walk.found().ok_or(DavError::NotFound)?;
+    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let only_windows = patches.iter().all(|patch| is_windows_property(name_of(patch)));
+    let doing = if only_windows { Doing::ChangeWindowsProperties } else { Doing::Change };
+    let cleared = clear(&mut tx, dav, ask, &walk, doing).await?;
+
+    let mut answers: Vec<Patched> =
+        patches.iter().map(|patch| judge_patch(dav, patch)).collect();
+    if answers.iter().any(|answer| *answer != Patched::Done) {
+        for answer in answers.iter_mut().filter(|answer| **answer == Patched::Done) {
+            *answer = Patched::Failed;
+        }
+        return Ok(answers);
+    }
+    let parent = walk.parent().map_or(ResourceId(0), |parent| parent.id);
+    let patched = tx.patch_properties(&cleared, parent, resource, patches).await?;
+    let max = dav.config.limits.properties_per_resource_max;
+    let over = usize::try_from(patched.property_count).is_ok_and(|count| count > max);
+    if over && patched.property_count > resource.property_count {
+        return Err(DavError::InsufficientStorage(format!(
+            "a resource may have at most {max} dead properties \
+             (limits.properties_per_resource_max)"
+        )));
+    }
+    Ok(answers)
+}
+
+fn name_of(patch: &PropertyPatch) -> &QName {
+    match patch {
+        PropertyPatch::Set(property) => &property.name,
+        PropertyPatch::Remove(name) => name,
+    }
+}
+
+/// What Windows sets after each upload; Office does it without the token of its lock.
+fn is_windows_property(name: &QName) -> bool {
+    name.ns == "urn:schemas-microsoft-com:" && name.name.starts_with("Win32")
+}
+
+fn judge_patch(dav: &Dav, patch: &PropertyPatch) -> Patched {
+    let name = name_of(patch);
+    if name.ns == DAV_NS && PROTECTED.contains(&name.name.as_str()) {
+        return Patched::Protected;
+    }
+    let max = dav.config.limits.property_bytes_max;
+    match patch {
+        PropertyPatch::Set(property) if property.xml.len() > max => Patched::TooLarge(format!(
+            "the property {} of {} bytes is too large; at most {max} are kept \
+             (limits.property_bytes_max)",
+            name.name,
+            property.xml.len()
+        )),
+        PropertyPatch::Set(_) if name.ns.len() + name.name.len() > NAME_BYTES_MAX => {
+            Patched::TooLarge(format!(
+                "a property's namespace and name may have {NAME_BYTES_MAX} bytes together"
+            ))
+        }
+        _ => Patched::Done,
+    }
+}
+
+/// Property names are part of keys in the store, which are short.
+const NAME_BYTES_MAX: usize = 1024;

@@ -1,0 +1,363 @@
+//! Removing, moving and copying.
+
+use super::content::{Outcome, new_resource};
+use super::gate::{clear, clear_within, judge, refused};
+use super::ids::random_version;
+use super::{Ask, Dav};
+use crate::lock::rules::{self, Cleared, Doing};
+use crate::lock::Lock;
+use crate::protocol::error::DavError;
+use crate::protocol::headers::{Overwrite, Safe};
+use crate::protocol::path::{DavPath, Name};
+use crate::resource::{Content, Resource, ResourceId};
+use crate::store::engine::Txn;
+use crate::store::tx::Tx;
+use crate::store::{NewContent, Walk};
+
+/// How much of a collection a COPY takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyDepth {
+    /// The collection and its properties, without members.
+    Zero,
+    /// Everything below it.
+    Infinity,
+}
+
+/// A COPY or MOVE.
+#[derive(Debug)]
+struct Transfer<'a> {
+    dav: &'a Dav,
+    ask: &'a Ask,
+    destination: &'a DavPath,
+    overwrite: Overwrite,
+    /// New ids for the resources that a COPY makes, as many as there were a moment ago.
+    ids: std::ops::Range<u64>,
+    /// From which the copies' versions are made.
+    seed: u64,
+    depth: CopyDepth,
+}
+
+/// Where a COPY or MOVE ends up.
+#[derive(Debug)]
+struct Landing<'a> {
+    walk: Walk,
+    parent: ResourceId,
+    name: &'a Name,
+}
+
+impl Landing<'_> {
+    /// The ids of the collections above the destination, its parent last.
+    fn ancestors(&self) -> Vec<ResourceId> {
+        self.walk.ancestors().unwrap_or_default().iter().map(|above| above.id).collect()
+    }
+}
+
+impl Dav {
+    /// DELETE: the resource and everything below it, or nothing.
+    pub async fn delete(&self, ask: &Ask) -> Result<(), DavError> {
+        let deleting = (self, ask);
+        self.write(&deleting, |txn, (dav, ask)| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, ask.now);
+                let walk = tx.walk(&ask.path).await?;
+                let (resource, parent) = source(&walk)?;
+                judge(&mut tx, ask, &walk, Safe::No).await?;
+                let cleared = clear(&mut tx, dav, ask, &walk, Doing::Remove).await?;
+                Ok(tx.remove(&cleared, parent, resource).await?)
+            })
+        })
+        .await
+    }
+
+    /// MOVE or rename. One step for the store, whatever is below; locks go along.
+    pub async fn relocate(
+        &self,
+        ask: &Ask,
+        destination: &DavPath,
+        overwrite: Overwrite,
+    ) -> Result<Outcome, DavError> {
+        let (ids, seed, depth) = (0..0, 0, CopyDepth::Infinity);
+        let transfer = Transfer { dav: self, ask, destination, overwrite, ids, seed, depth };
+        self.write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer))).await
+    }
+
+    /// COPY. Content is shared, so a file costs the same whatever its size.
+    pub async fn copy(
+        &self,
+        ask: &Ask,
+        destination: &DavPath,
+        overwrite: Overwrite,
+        depth: CopyDepth,
+    ) -> Result<Outcome, DavError> {
+        self.require_room(0)?;
+        let counting = (self, ask, depth);
+        let count = self.read(&counting, |txn, (dav, ask, depth)| {
+            Box::pin(count_copies(txn, dav, ask, *depth))
+        });
+        let ids = self.new_ids(count.await?).await?;
+        let seed = random_version()?;
+        let transfer = Transfer { dav: self, ask, destination, overwrite, ids, seed, depth };
+        self.write(&transfer, |txn, transfer| Box::pin(copy(txn, transfer))).await
+    }
+}
+
+/// What a request wants removed, moved or copied, and the collection that holds it.
+fn source(walk: &Walk) -> Result<(&Resource, ResourceId), DavError> {
+    let resource = walk.found().ok_or(DavError::NotFound)?;
+    let parent = walk.parent().ok_or_else(|| {
+        DavError::Forbidden("the root collection cannot be removed, moved or replaced".to_owned())
+    })?;
+    Ok((resource, parent.id))
+}
+
+/// Finds the destination and refuses what can never be.
+async fn land<'a>(
+    tx: &mut Tx<'_>,
+    transfer: &Transfer<'a>,
+    from: &Resource,
+) -> Result<Landing<'a>, DavError> {
+    let (to, ask) = (transfer.destination, transfer.ask);
+    if *to == ask.path {
+        return Err(DavError::Forbidden("source and destination are the same".to_owned()));
+    }
+    if (from.is_collection() && to.is_within(&ask.path)) || ask.path.is_within(to) {
+        return Err(DavError::Forbidden(
+            "a collection can neither go into itself nor replace a collection it is in".to_owned(),
+        ));
+    }
+    let walk = tx.walk(to).await?;
+    let parent = walk.parent().ok_or(DavError::ParentMissing)?.id;
+    let name = to.name().ok_or(DavError::ParentMissing)?;
+    if walk.found().is_some() && transfer.overwrite == Overwrite::No {
+        return Err(DavError::PreconditionFailed(
+            "the destination exists and Overwrite is F".to_owned(),
+        ));
+    }
+    Ok(Landing { walk, parent, name })
+}
+
+/// Whether the destination is a file that gets its next version from another file.
+fn is_next_version<'a>(landing: &'a Landing<'_>, from: &Resource) -> Option<&'a Resource> {
+    landing.walk.found().filter(|to| !to.is_collection() && !from.is_collection())
+}
+
+/// Removes what is at the destination, if anything, and asks for leave to make something there.
+async fn vacate(
+    tx: &mut Tx<'_>,
+    transfer: &Transfer<'_>,
+    landing: &Landing<'_>,
+) -> Result<Cleared, DavError> {
+    let Transfer { dav, ask, .. } = transfer;
+    if let Some(occupant) = landing.walk.found() {
+        let cleared = clear(tx, dav, ask, &landing.walk, Doing::Remove).await?;
+        tx.remove(&cleared, landing.parent, occupant).await?;
+    }
+    let mut around = tx.surroundings(&landing.walk, false).await?;
+    around.here.clear();
+    clear_within(tx, dav, ask, (Doing::Make, landing.parent), &around).await
+}
+
+fn outcome(landing: &Landing<'_>) -> Outcome {
+    if landing.walk.found().is_some() { Outcome::Replaced } else { Outcome::Created }
+}
+
+async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
+    let Transfer { dav, ask, .. } = transfer;
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let (resource, parent) = source(&walk)?;
+    let landing = land(&mut tx, transfer, resource).await?;
+    judge(&mut tx, ask, &walk, Safe::No).await?;
+
+    let stays_in_collection = landing.parent == parent;
+    let keeps_name = ask.path.name() == transfer.destination.name();
+    let doing = match (stays_in_collection, keeps_name) {
+        (true, _) => Doing::Rename,
+        (false, true) => Doing::Move,
+        (false, false) => Doing::RenameAndMove,
+    };
+    let leaving = clear(&mut tx, dav, ask, &walk, doing).await?;
+    if let Some(target) = is_next_version(&landing, resource) {
+        let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
+        move_onto_file(&mut tx, (&leaving, parent, resource), (&cleared, &landing, target)).await?;
+        return Ok(Outcome::Replaced);
+    }
+    let entering = vacate(&mut tx, transfer, &landing).await?;
+    carry_locks(&mut tx, resource, &landing).await?;
+    let ancestors = landing.ancestors();
+    tx.relocate(&leaving, &entering, (parent, resource), (&ancestors, landing.name)).await?;
+    Ok(outcome(&landing))
+}
+
+/// Every lock that goes along must be able to stand where it comes to.
+async fn carry_locks(
+    tx: &mut Tx<'_>,
+    resource: &Resource,
+    landing: &Landing<'_>,
+) -> Result<(), DavError> {
+    let covering = tx.covering_locks(landing.walk.ancestors().unwrap_or_default()).await?;
+    if covering.is_empty() {
+        return Ok(());
+    }
+    let mut travelling = tx.locks_on(resource.id).await?;
+    travelling.extend(tx.locks_below(resource.id).await?);
+    for lock in travelling {
+        if let Err(refusal) = rules::carry(lock, &covering) {
+            return Err(refused(tx, refusal, DavError::Locked).await?);
+        }
+    }
+    Ok(())
+}
+
+/// The target keeps its id, its locks and its history, and takes content, properties and, if it
+/// had none, locks of the source, which ends.
+async fn move_onto_file(
+    tx: &mut Tx<'_>,
+    (leaving, parent, from): (&Cleared, ResourceId, &Resource),
+    (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
+) -> Result<(), DavError> {
+    let locks = tx.locks_on(from.id).await?;
+    if tx.locks_on(target.id).await?.is_empty() {
+        let covering = tx.covering_locks(landing.walk.ancestors().unwrap_or_default()).await?;
+        let above = landing.ancestors();
+        for old in locks {
+            match rules::carry(Lock { root: target.id, ..old.clone() }, &covering) {
+                Ok(granted) => tx.rehang_lock(&old, &granted, &above).await?,
+                Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
+            }
+        }
+    } else {
+        for lock in locks {
+            match rules::yield_to(&lock) {
+                Ok(ended) => tx.end_lock(&ended).await?,
+                Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
+            }
+        }
+    }
+    if let Some(content) = from.content.clone() {
+        let new = NewContent { content, inline: None };
+        let to = tx.replace_content(cleared, landing.parent, target, new, from.modified).await?;
+        tx.replace_properties(cleared, landing.parent, from, &to).await?;
+    }
+    Ok(tx.remove(leaving, parent, from).await?)
+}
+
+async fn copy(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
+    let Transfer { dav, ask, .. } = transfer;
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let resource = walk.found().ok_or(DavError::NotFound)?;
+    let landing = land(&mut tx, transfer, resource).await?;
+    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let mut copies = Copies { ids: transfer.ids.clone(), seed: transfer.seed, ask };
+    if let Some(target) = is_next_version(&landing, resource) {
+        let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
+        if let Some(content) = &resource.content {
+            let new = NewContent { content: copies.content(content, target.id), inline: None };
+            let to = tx.replace_content(&cleared, landing.parent, target, new, ask.now).await?;
+            tx.replace_properties(&cleared, landing.parent, resource, &to).await?;
+        }
+        return Ok(Outcome::Replaced);
+    }
+    let cleared = vacate(&mut tx, transfer, &landing).await?;
+    let top = copies.of(resource, landing.name)?;
+    tx.make(&cleared, landing.parent, &top, None)?;
+    tx.copy_properties(resource, top.id).await?;
+    if resource.is_collection() && transfer.depth == CopyDepth::Infinity {
+        copies.members(&mut tx, &cleared, resource.id, top.id).await?;
+    }
+    Ok(outcome(&landing))
+}
+
+/// Makes the copies of one COPY. Locks are never copied.
+struct Copies<'a> {
+    ids: std::ops::Range<u64>,
+    seed: u64,
+    ask: &'a Ask,
+}
+
+impl Copies<'_> {
+    fn of(&mut self, from: &Resource, name: &Name) -> Result<Resource, DavError> {
+        let id = self.ids.next().map(ResourceId).ok_or_else(|| {
+            DavError::Unavailable("the collection grew while it was copied; try again".to_owned())
+        })?;
+        let content = from.content.as_ref().map(|content| self.content(content, id));
+        let property_count = from.property_count;
+        Ok(Resource { property_count, ..new_resource(id, name, self.ask.now, content) })
+    }
+
+    /// The same bytes as another version: of another file, or after another one.
+    fn content(&self, content: &Content, of: ResourceId) -> Content {
+        let version = scatter(self.seed ^ scatter(of.0));
+        Content { version, ..content.clone() }
+    }
+
+    async fn members(
+        &mut self,
+        tx: &mut Tx<'_>,
+        cleared: &Cleared,
+        from: ResourceId,
+        to: ResourceId,
+    ) -> Result<(), DavError> {
+        const PAGE: usize = 256;
+        let mut pending = vec![(from, to, None::<String>)];
+        while let Some((from, to, after)) = pending.pop() {
+            let members = tx.members(from, after.as_deref(), PAGE).await?;
+            if members.len() == PAGE {
+                pending.push((from, to, members.last().map(|last| last.name.clone())));
+            }
+            for member in members {
+                let name = Name::parse(&member.name).map_err(DavError::from)?;
+                let copy = self.of(&member, &name)?;
+                tx.make_within_new(cleared, to, &copy)?;
+                tx.copy_properties(&member, copy.id).await?;
+                if member.is_collection() {
+                    pending.push((member.id, copy.id, None));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many resources a COPY would make; refuses more than the configuration allows.
+async fn count_copies(
+    txn: &mut dyn Txn,
+    dav: &Dav,
+    ask: &Ask,
+    depth: CopyDepth,
+) -> Result<u64, DavError> {
+    const PAGE: usize = 256;
+    let mut tx = Tx::new(txn, ask.now);
+    let walk = tx.walk(&ask.path).await?;
+    let resource = walk.found().ok_or(DavError::NotFound)?;
+    let max = dav.config.limits.copy_resources_max;
+    let mut count = 1_usize;
+    let mut pending = vec![(resource.id, None::<String>)];
+    if !resource.is_collection() || depth == CopyDepth::Zero {
+        pending.clear();
+    }
+    while let Some((id, after)) = pending.pop() {
+        let members = tx.members(id, after.as_deref(), PAGE).await?;
+        count += members.len();
+        if count > max {
+            return Err(DavError::InsufficientStorage(format!(
+                "one COPY may make at most {max} resources (limits.copy_resources_max); copy the \
+                 collection's parts"
+            )));
+        }
+        if members.len() == PAGE {
+            pending.push((id, members.last().map(|last| last.name.clone())));
+        }
+        let collections = members.iter().filter(|member| member.is_collection());
+        pending.extend(collections.map(|member| (member.id, None)));
+    }
+    Ok(count as u64)
+}
+
+/// Spreads the bits of `n` (the finaliser of `SplitMix64`).
+fn scatter(n: u64) -> u64 {
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}

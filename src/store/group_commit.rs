@@ -1,0 +1,322 @@
+//! Durability by the group: one thread syncs the log, and one sync serves every commit that was
+//! applied before it began. Knows commit numbers, not rows, and no engine.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::engine::StoreError;
+
+/// Hears of every sync, for the metrics.
+pub trait CommitObserver: Send + Sync {
+    /// `group_size` commits became durable together; flushing and syncing took `sync`.
+    fn committed(&self, group_size: usize, sync: Duration);
+}
+
+/// An observer that does not care.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl CommitObserver for NoObserver {
+    fn committed(&self, _group_size: usize, _sync: Duration) {}
+}
+
+/// The three steps that make commits durable, always called in this order.
+pub(super) trait Log: Send + 'static {
+    /// Hands everything applied so far to the operating system.
+    fn flush(&mut self) -> Result<(), String>;
+    /// Returns when the disk has what was flushed.
+    fn sync(&mut self) -> Result<(), String>;
+    /// Remembers outside the log that it holds every commit up to `number`.
+    fn note(&mut self, number: u64) -> Result<(), String>;
+}
+
+/// What the syncing thread tells others, and what to do when the disk fails it.
+pub(super) struct Reporting {
+    pub(super) stopwatch: fn() -> Duration,
+    pub(super) observer: Arc<dyn CommitObserver>,
+    pub(super) on_failure: fn(&str),
+}
+
+/// The handle of the syncing thread.
+#[derive(Debug)]
+pub(super) struct GroupCommit {
+    shared: Arc<Shared>,
+    durable: watch::Receiver<u64>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl GroupCommit {
+    /// Starts the thread. Commits up to `durable` need no sync any more.
+    pub(super) fn start(
+        log: impl Log,
+        durable: u64,
+        reporting: Reporting,
+    ) -> Result<Self, std::io::Error> {
+        let shared = Arc::new(Shared::new(durable));
+        let (sender, receiver) = watch::channel(durable);
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("store-sync".to_owned())
+            .spawn(move || {
+                let on_failure = reporting.on_failure;
+                let run = AssertUnwindSafe(move || run(&theirs, log, &sender, &reporting));
+                match catch_unwind(run) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(reason)) => on_failure(&reason),
+                    Err(_) => on_failure("the thread that syncs the store panicked"),
+                }
+            })?;
+        Ok(Self {
+            shared,
+            durable: receiver,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Asks for a sync, as commit `number` has been applied. Numbers only grow.
+    pub(super) fn applied(&self, number: u64) {
+        self.shared.state().applied = number;
+        self.shared.changed.notify_one();
+    }
+
+    /// Returns when every commit up to `number` is durable.
+    pub(super) async fn wait(&self, number: u64) -> Result<(), StoreError> {
+        let mut durable = self.durable.clone();
+        let reached = durable
+            .wait_for(|durable| *durable >= number)
+            .await
+            .map(|_| ());
+        reached.map_err(|_| StoreError::Failed("the store was closed before a sync".to_owned()))
+    }
+
+    /// Syncs a last time and ends the thread; blocks until it has ended.
+    pub(super) fn stop(&self) {
+        self.end();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A panic of the thread was already reported by itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn end(&self) {
+        self.shared.state().ending = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Drop for GroupCommit {
+    /// Does not wait: this may run on a thread that must not block.
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    applied: u64,
+    ending: bool,
+}
+
+impl Shared {
+    fn new(applied: u64) -> Self {
+        Self {
+            state: Mutex::new(State {
+                applied,
+                ending: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until more than `done` is applied; `None` at the end.
+    fn next(&self, done: u64) -> Option<u64> {
+        let idle = |state: &mut State| state.applied <= done && !state.ending;
+        let state = self.changed.wait_while(self.state(), idle);
+        let applied = state.unwrap_or_else(PoisonError::into_inner).applied;
+        (applied > done).then_some(applied)
+    }
+}
+
+fn run(
+    shared: &Shared,
+    mut log: impl Log,
+    durable: &watch::Sender<u64>,
+    reporting: &Reporting,
+) -> Result<(), String> {
+    let mut done = *durable.borrow();
+    while let Some(number) = shared.next(done) {
+        let begun = (reporting.stopwatch)();
+        log.flush()?;
+        log.sync()?;
+        // Only after the sync: the note may lag behind the log, never lead.
+        log.note(number)?;
+        durable.send_replace(number);
+        let group_size = usize::try_from(number - done).unwrap_or(usize::MAX);
+        let took = (reporting.stopwatch)().saturating_sub(begun);
+        reporting.observer.committed(group_size, took);
+        done = number;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Tells of every step, and lets a sync end only when told its outcome.
+    struct Scripted {
+        steps: mpsc::Sender<String>,
+        outcomes: mpsc::Receiver<Result<(), String>>,
+    }
+
+    impl Log for Scripted {
+        fn flush(&mut self) -> Result<(), String> {
+            self.steps
+                .send("flush".to_owned())
+                .map_err(|error| error.to_string())
+        }
+
+        fn sync(&mut self) -> Result<(), String> {
+            self.steps
+                .send("sync".to_owned())
+                .map_err(|error| error.to_string())?;
+            self.outcomes.recv().map_err(|error| error.to_string())?
+        }
+
+        fn note(&mut self, number: u64) -> Result<(), String> {
+            self.steps
+                .send(format!("note {number}"))
+                .map_err(|error| error.to_string())
+        }
+    }
+
+    type Script = (
+        GroupCommit,
+        mpsc::Receiver<String>,
+        mpsc::Sender<Result<(), String>>,
+    );
+
+    fn scripted(observer: Arc<dyn CommitObserver>, on_failure: fn(&str)) -> Script {
+        let (steps, seen) = mpsc::channel();
+        let (outcome, outcomes) = mpsc::channel();
+        let reporting = Reporting {
+            stopwatch: || Duration::ZERO,
+            observer,
+            on_failure,
+        };
+        let group = GroupCommit::start(Scripted { steps, outcomes }, 6, reporting);
+        (group.expect("threads can be started"), seen, outcome)
+    }
+
+    fn unexpected(reason: &str) {
+        panic!("{reason}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_durable_before_flush_sync_and_note() {
+        let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
+        group.wait(6).await.expect("it was durable from the start");
+        group.applied(7);
+        let mut waiting = std::pin::pin!(group.wait(7));
+        for step in ["flush", "sync"] {
+            assert_eq!(seen.recv().as_deref(), Ok(step));
+            assert!((&mut waiting).now_or_never().is_none(), "{step}");
+        }
+        outcome.send(Ok(())).expect("the thread listens");
+        waiting.await.expect("it is durable");
+        assert_eq!(seen.recv().as_deref(), Ok("note 7"));
+    }
+
+    #[derive(Default)]
+    struct Groups(AtomicUsize, AtomicUsize);
+
+    impl CommitObserver for Groups {
+        fn committed(&self, group_size: usize, _sync: Duration) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            self.1.fetch_add(group_size, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_sync_serves_all_who_came_while_another_ran() {
+        let groups = Arc::new(Groups::default());
+        let (group, seen, outcome) = scripted(groups.clone(), unexpected);
+        group.applied(7);
+        assert_eq!(seen.recv().as_deref(), Ok("flush"));
+        assert_eq!(seen.recv().as_deref(), Ok("sync"));
+        (8..=50).for_each(|number| group.applied(number));
+        let mut late = std::pin::pin!(group.wait(8));
+        outcome.send(Ok(())).expect("the thread listens");
+        group.wait(7).await.expect("it is durable");
+        assert!(
+            (&mut late).now_or_never().is_none(),
+            "it came after that sync began"
+        );
+        outcome.send(Ok(())).expect("the thread listens");
+        group.wait(50).await.expect("it is durable");
+        group.stop();
+        assert_eq!(
+            (
+                groups.0.load(Ordering::SeqCst),
+                groups.1.load(Ordering::SeqCst)
+            ),
+            (2, 44)
+        );
+        let steps: Vec<String> = seen.iter().collect();
+        assert_eq!(steps, ["note 7", "flush", "sync", "note 50"]);
+    }
+
+    #[tokio::test]
+    async fn stopping_syncs_what_is_left() {
+        let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
+        outcome.send(Ok(())).expect("the thread listens");
+        group.applied(9);
+        group.stop();
+        group.wait(9).await.expect("it is durable");
+        assert_eq!(seen.iter().collect::<Vec<_>>(), ["flush", "sync", "note 9"]);
+    }
+
+    static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    #[tokio::test]
+    async fn a_failed_sync_is_the_end() {
+        let on_failure = |reason: &str| FAILURES.lock().expect("unpoisoned").push(reason.into());
+        let (group, seen, outcome) = scripted(Arc::new(NoObserver), on_failure);
+        group.applied(7);
+        outcome
+            .send(Err("EIO".to_owned()))
+            .expect("the thread listens");
+        group.wait(7).await.expect_err("it is not durable");
+        group.stop();
+        assert_eq!(
+            seen.iter().collect::<Vec<_>>(),
+            ["flush", "sync"],
+            "no note, no second try"
+        );
+        assert_eq!(*FAILURES.lock().expect("unpoisoned"), ["EIO"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! The key of every row: one byte that says what kind of row, then ids big-endian so that order
+//! means something, then text.
+//!
+//! | row | key | value |
+//! |---|---|---|
+//! | entry | `e` parent, name (NFC) | [`crate::resource::Resource`] |
+//! | whereabouts | `r` id | parent, name (NFC) |
+//! | dead property | `p` id, namespace `\0` name `\0`, part | a piece of the element's XML |
+//! | inline content | `c` content | the bytes |
+//! | use of content | `f` content, id | nothing: content lives as long as a resource uses it |
+//! | lock | `l` root, token | [`crate::lock::Lock`] |
+//! | lock by token | `t` token | root |
+//! | lock by deadline | `x` deadline, token | root |
+//! | lock by owner | `o` user, token | root |
+//! | lock below a collection | `b` ancestor, token | root |
+//! | unused content file | `g` content | nothing |
+//! | detached tree | `z` id | nothing: members are removed bit by bit |
+//! | user | `u` name (NFC) | the user |
+//! | next free id | `m/next_id` | id |
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use super::engine::Key;
+use crate::lock::{LockToken, UserId};
+use crate::protocol::time::Timestamp;
+use crate::protocol::xml::QName;
+use crate::resource::{ContentId, ResourceId};
+
+/// The look-up form of a name: macOS sends the decomposed spelling of what others compose.
+pub(super) fn nfc(name: &str) -> Cow<'_, str> {
+    if is_nfc(name) { Cow::Borrowed(name) } else { Cow::Owned(name.nfc().collect()) }
+}
+
+fn key(kind: u8, parts: &[&[u8]]) -> Key {
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut bytes = Vec::with_capacity(length + 1);
+    bytes.push(kind);
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    Bytes::from(bytes)
+}
+
+/// Every key that starts with `prefix`.
+fn starting_with(prefix: Key) -> Range<Key> {
+    let end = after_prefix(&prefix);
+    prefix..end
+}
+
+/// The first key behind every key that starts with `prefix`.
+fn after_prefix(prefix: &[u8]) -> Key {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    Bytes::from(end)
+}
+
+pub(super) fn entry(parent: ResourceId, name: &str) -> Key {
+    key(b'e', &[&parent.0.to_be_bytes(), nfc(name).as_bytes()])
+}
+
+/// The members of `parent` whose name comes behind `after`.
+pub(super) fn entries(parent: ResourceId, after: Option<&str>) -> Range<Key> {
+    let all = starting_with(key(b'e', &[&parent.0.to_be_bytes()]));
+    match after {
+        None => all,
+        Some(name) => {
+            key(b'e', &[&parent.0.to_be_bytes(), nfc(name).as_bytes(), b"\0"])..all.end
+        }
+    }
+}
+
+pub(super) fn whereabouts(id: ResourceId) -> Key {
+    key(b'r', &[&id.0.to_be_bytes()])
+}
+
+pub(super) fn property(id: ResourceId, name: &QName, part: u8) -> Key {
+    let QName { ns, name } = name;
+    key(b'p', &[&id.0.to_be_bytes(), ns.as_bytes(), b"\0", name.as_bytes(), b"\0", &[part]])
+}
+
+pub(super) fn property_parts(id: ResourceId, name: &QName) -> Range<Key> {
+    let QName { ns, name } = name;
+    starting_with(key(b'p', &[&id.0.to_be_bytes(), ns.as_bytes(), b"\0", name.as_bytes(), b"\0"]))
+}
+
+pub(super) fn properties(id: ResourceId) -> Range<Key> {
+    starting_with(key(b'p', &[&id.0.to_be_bytes()]))
+}
+
+pub(super) fn inline_content(content: ContentId) -> Key {
+    key(b'c', &[&content.0.to_be_bytes()])
+}
+
+pub(super) fn content_use(content: ContentId, user: ResourceId) -> Key {
+    key(b'f', &[&content.0.to_be_bytes(), &user.0.to_be_bytes()])
+}
+
+pub(super) fn content_uses(content: ContentId) -> Range<Key> {
+    starting_with(key(b'f', &[&content.0.to_be_bytes()]))
+}
+
+pub(super) fn lock(root: ResourceId, token: LockToken) -> Key {
+    key(b'l', &[&root.0.to_be_bytes(), token.0.as_bytes()])
+}
+
+pub(super) fn locks_on(root: ResourceId) -> Range<Key> {
+    starting_with(key(b'l', &[&root.0.to_be_bytes()]))
+}
+
+/// All locks, page by page: those behind `after`.
+pub(super) fn locks(after: Option<&Key>) -> Range<Key> {
+    let all = starting_with(key(b'l', &[]));
+    after.map_or(all.start, behind)..all.end
+}
+
+pub(super) fn token(token: LockToken) -> Key {
+    key(b't', &[token.0.as_bytes()])
+}
+
+pub(super) fn deadline(deadline: Timestamp, token: LockToken) -> Key {
+    key(b'x', &[&deadline.0.to_be_bytes(), token.0.as_bytes()])
+}
+
+/// Deadlines up to and including `now`.
+pub(super) fn deadlines_until(now: Timestamp) -> Range<Key> {
+    key(b'x', &[])..key(b'x', &[&now.0.saturating_add(1).to_be_bytes()])
+}
+
+pub(super) fn owned(owner: UserId, token: LockToken) -> Key {
+    key(b'o', &[owner.0.as_bytes(), token.0.as_bytes()])
+}
+
+pub(super) fn owned_by(owner: UserId) -> Range<Key> {
+    starting_with(key(b'o', &[owner.0.as_bytes()]))
+}
+
+pub(super) fn below(ancestor: ResourceId, token: LockToken) -> Key {
+    key(b'b', &[&ancestor.0.to_be_bytes(), token.0.as_bytes()])
+}
+
+pub(super) fn all_below(ancestor: ResourceId, after: Option<&Key>) -> Range<Key> {
+    let all = starting_with(key(b'b', &[&ancestor.0.to_be_bytes()]));
+    after.map_or(all.start, behind)..all.end
+}
+
+pub(super) fn unused_content(content: ContentId) -> Key {
+    key(b'g', &[&content.0.to_be_bytes()])
+}
+
+pub(super) fn all_unused_content() -> Range<Key> {
+    starting_with(key(b'g', &[]))
+}
+
+pub(super) fn detached(id: ResourceId) -> Key {
+    key(b'z', &[&id.0.to_be_bytes()])
+}
+
+pub(super) fn all_detached() -> Range<Key> {
+    starting_with(key(b'z', &[]))
+}
+
+pub(super) fn next_id() -> Key {
+    Bytes::from_static(b"m/next_id")
+}
+
+/// The smallest key behind `key`.
+fn behind(key: &Key) -> Key {
+    let mut bytes = key.to_vec();
+    bytes.push(0);
+    Bytes::from(bytes)
+}
+
+/// The number at the end of a key: the id of `g` and `z` rows.
+pub(super) fn id_at_end(key: &Key) -> Option<u64> {
+    let digits: [u8; 8] = key.last_chunk().copied()?;
+    Some(u64::from_be_bytes(digits))
+}

@@ -1,0 +1,234 @@
+//! Rows of locks. Locks hang on resources. Every collection above a lock root has a row that says
+//! so, as databases keep intention locks: locks below a collection are found without walking it.
+
+use super::engine::{Key, StoreError};
+use super::keys;
+use super::tree::Walk;
+use super::tx::Tx;
+use crate::lock::rules::{self, Ended, Granted, Surroundings};
+use crate::lock::{Lock, LockDepth, LockToken, UserId};
+use crate::resource::{Resource, ResourceId};
+
+impl Tx<'_> {
+    /// The standing locks whose root is `id`.
+    pub async fn locks_on(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
+        let mut locks = self.recorded_locks_on(id).await?;
+        locks.retain(|lock| lock.stands_at(self.now));
+        Ok(locks)
+    }
+
+    /// The standing locks whose root is below `id`.
+    pub async fn locks_below(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
+        let mut locks = self.recorded_locks_below(id).await?;
+        locks.retain(|lock| lock.stands_at(self.now));
+        Ok(locks)
+    }
+
+    /// Whether any lock is recorded below `id`, standing or not.
+    pub async fn has_locks_below(&mut self, id: ResourceId) -> Result<bool, StoreError> {
+        Ok(!self.scan(keys::all_below(id, None), 1).await?.is_empty())
+    }
+
+    async fn recorded_locks_on(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
+        self.scan_rows(keys::locks_on(id), usize::MAX).await
+    }
+
+    async fn recorded_locks_below(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
+        let rows = self.scan_all(keys::all_below(id, None)).await?;
+        let mut wanted: Vec<Key> = Vec::with_capacity(rows.len());
+        for (key, _) in rows {
+            let token = token_at_end(&key)?;
+            if let Some(root) = self.row::<ResourceId>(keys::token(token)).await? {
+                wanted.push(keys::lock(root, token));
+            }
+        }
+        Ok(self.rows(&wanted).await?.into_iter().flatten().collect())
+    }
+
+    /// The standing depth-infinity locks on `collections`.
+    pub async fn covering_locks(
+        &mut self,
+        collections: &[Resource],
+    ) -> Result<Vec<Lock>, StoreError> {
+        let mut covering = Vec::new();
+        for above in collections {
+            let locks = self.locks_on(above.id).await?;
+            covering.extend(locks.into_iter().filter(|lock| lock.depth == LockDepth::Infinity));
+        }
+        Ok(covering)
+    }
+
+    /// The standing locks around what `walk` found, or around the gap that it found.
+    pub async fn surroundings(
+        &mut self,
+        walk: &Walk,
+        look_below: bool,
+    ) -> Result<Surroundings, StoreError> {
+        let mut around = Surroundings::default();
+        if let Some(resource) = walk.found() {
+            around.here = self.locks_on(resource.id).await?;
+            if look_below && resource.is_collection() {
+                around.below = self.locks_below(resource.id).await?;
+            }
+        }
+        let Some((parent, above)) = walk.ancestors().and_then(<[Resource]>::split_last) else {
+            return Ok(around);
+        };
+        around.covering = self.covering_locks(above).await?;
+        around.parent = self.locks_on(parent.id).await?;
+        let infinite = around.parent.iter().filter(|lock| lock.depth == LockDepth::Infinity);
+        around.covering.extend(infinite.cloned());
+        Ok(around)
+    }
+
+    /// The standing lock with this token.
+    pub async fn lock_by_token(&mut self, token: LockToken) -> Result<Option<Lock>, StoreError> {
+        let Some(root) = self.row(keys::token(token)).await? else { return Ok(None) };
+        let lock: Option<Lock> = self.row(keys::lock(root, token)).await?;
+        Ok(lock.filter(|lock| lock.stands_at(self.now)))
+    }
+
+    /// How many locks `owner` has on record, counting no further than `limit`.
+    pub async fn count_locks_of(
+        &mut self,
+        owner: UserId,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        Ok(self.scan(keys::owned_by(owner), limit).await?.len())
+    }
+
+    /// Up to `limit` locks on record, behind the key `after`, with the key to go on from.
+    pub async fn all_locks(
+        &mut self,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<(Vec<Lock>, Option<Key>), StoreError> {
+        let rows = self.scan(keys::locks(after), limit).await?;
+        let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone()));
+        let keys: Vec<Key> = rows.into_iter().map(|(key, _)| key).collect();
+        Ok((self.rows(&keys).await?.into_iter().flatten().collect(), next.flatten()))
+    }
+
+    /// Writes a new lock down. `ancestors` are the ids of the collections above its root.
+    pub fn add_lock(
+        &mut self,
+        granted: &Granted,
+        ancestors: &[ResourceId],
+    ) -> Result<(), StoreError> {
+        let lock = granted.lock();
+        for ancestor in ancestors {
+            self.mark(keys::below(*ancestor, lock.token));
+        }
+        self.put(keys::owned(lock.owner, lock.token), &lock.root)?;
+        self.put(keys::token(lock.token), &lock.root)?;
+        self.write_lock(lock)
+    }
+
+    /// Writes down that `old` runs until another time.
+    pub fn renew_lock(&mut self, old: &Lock, granted: &Granted) -> Result<(), StoreError> {
+        if let Some(deadline) = old.deadline {
+            self.delete(keys::deadline(deadline, old.token));
+        }
+        self.write_lock(granted.lock())
+    }
+
+    fn write_lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
+        if let Some(deadline) = lock.deadline {
+            self.put(keys::deadline(deadline, lock.token), &lock.root)?;
+        }
+        self.put(keys::lock(lock.root, lock.token), lock)
+    }
+
+    /// Removes a lock.
+    pub async fn end_lock(&mut self, ended: &Ended) -> Result<(), StoreError> {
+        self.drop_lock(ended.lock()).await
+    }
+
+    /// Hangs a lock on the file that its root was moved onto. `ancestors` are above that file.
+    pub async fn rehang_lock(
+        &mut self,
+        old: &Lock,
+        granted: &Granted,
+        ancestors: &[ResourceId],
+    ) -> Result<(), StoreError> {
+        self.drop_lock(old).await?;
+        self.add_lock(granted, ancestors)
+    }
+
+    /// Removes up to `limit` locks whose time has passed; returns them.
+    pub async fn end_lapsed_locks(&mut self, limit: usize) -> Result<Vec<Lock>, StoreError> {
+        let mut lapsed = Vec::new();
+        for (key, _) in self.scan(keys::deadlines_until(self.now), limit).await? {
+            let token = token_at_end(&key)?;
+            let root: Option<ResourceId> = self.row(keys::token(token)).await?;
+            let lock: Option<Lock> = match root {
+                Some(root) => self.row(keys::lock(root, token)).await?,
+                None => None,
+            };
+            match lock.as_ref().and_then(|lock| rules::lapse(lock, self.now)) {
+                Some(ended) => {
+                    self.end_lock(&ended).await?;
+                    lapsed.extend(lock);
+                }
+                None => self.delete(key),
+            }
+        }
+        Ok(lapsed)
+    }
+
+    async fn drop_lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
+        let ancestors = self.locate(lock.root).await?.map(|(ancestors, _)| ancestors);
+        for ancestor in ancestors.unwrap_or_default() {
+            self.delete(keys::below(ancestor, lock.token));
+        }
+        if let Some(deadline) = lock.deadline {
+            self.delete(keys::deadline(deadline, lock.token));
+        }
+        self.delete(keys::owned(lock.owner, lock.token));
+        self.delete(keys::token(lock.token));
+        self.delete(keys::lock(lock.root, lock.token));
+        Ok(())
+    }
+
+    /// Removes every lock on and below a resource that ends, lapsed ones too.
+    pub(super) async fn drop_locks(&mut self, id: ResourceId) -> Result<(), StoreError> {
+        let mut locks = self.recorded_locks_on(id).await?;
+        locks.extend(self.recorded_locks_below(id).await?);
+        for lock in &locks {
+            self.drop_lock(lock).await?;
+        }
+        Ok(())
+    }
+
+    /// Before `id` moves below `ancestors`: every lock on or below it, lapsed ones too, is to be
+    /// found from its new ancestors and no more from its old ones.
+    pub(super) async fn rehang_below_rows(
+        &mut self,
+        id: ResourceId,
+        ancestors: &[ResourceId],
+    ) -> Result<(), StoreError> {
+        let mut locks = self.recorded_locks_on(id).await?;
+        locks.extend(self.recorded_locks_below(id).await?);
+        if locks.is_empty() {
+            return Ok(());
+        }
+        let old = self.locate(id).await?.map(|(ancestors, _)| ancestors).unwrap_or_default();
+        for lock in &locks {
+            for ancestor in &old {
+                self.delete(keys::below(*ancestor, lock.token));
+            }
+            for ancestor in ancestors {
+                self.mark(keys::below(*ancestor, lock.token));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn token_at_end(key: &Key) -> Result<LockToken, StoreError> {
+    let digits = key.last_chunk().copied();
+    let digits: [u8; 16] = digits.ok_or_else(|| {
+        StoreError::Damaged("a row of the lock index has a short key".to_owned())
+    })?;
+    Ok(LockToken(uuid::Uuid::from_bytes(digits)))
+}

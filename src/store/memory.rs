@@ -1,0 +1,108 @@
+//! The model engine: an ordered map in memory. It serves the tests and `--memory`, and says by its
+//! simplicity what every other engine must do. Nothing in it outlives the process.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::RwLock;
+
+use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
+use super::overlay::{Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
+
+type Rows = BTreeMap<Key, Bytes>;
+
+/// Keeps everything in memory: readers run together, a writer runs alone.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryEngine {
+    rows: Arc<RwLock<Rows>>,
+}
+
+impl MemoryEngine {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl Engine for MemoryEngine {
+    async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError> {
+        let rows = Guard::take(&self.rows, mode).await;
+        Ok(Box::new(MemoryTxn {
+            rows,
+            overlay: Overlay::default(),
+        }))
+    }
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct MemoryTxn {
+    rows: Guard<Rows>,
+    overlay: Overlay,
+}
+
+#[async_trait]
+impl Txn for MemoryTxn {
+    async fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let value = |key| self.overlay.get(key).cloned();
+        Ok(keys
+            .iter()
+            .map(|key| value(key).unwrap_or_else(|| self.rows.get(key).cloned()))
+            .collect())
+    }
+
+    async fn scan(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        let rows = self.rows.range::<Key, _>(&range.start..&range.end);
+        let rows = rows.map(|(key, value)| Ok((key.clone(), value.clone())));
+        self.overlay
+            .merge(in_order(rows, order), &range, limit, order)
+    }
+
+    fn put(&mut self, key: Key, value: Bytes) {
+        self.overlay.put(key, value);
+    }
+
+    fn delete(&mut self, key: Key) {
+        self.overlay.delete(key);
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), CommitError> {
+        if self.overlay.is_empty() {
+            return Ok(());
+        }
+        let Guard::Write(mut rows) = self.rows else {
+            return Err(wrote_in_a_read().into());
+        };
+        self.overlay.check(&LIMITS)?;
+        for (key, value) in self.overlay.into_rows() {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    async fn settle(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! What the embedded engines share: the limits, the lock that makes transactions serial, and the
+//! overlay, which holds the writes of a running transaction and mixes them into what it reads.
+//! Knows no engine.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::iter::from_fn;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+
+use super::engine::{Key, Limits, Mode, Order, StoreError};
+use crate::resource::INLINE_BYTES_MAX;
+
+/// The limits of sled; the model engine has the same, so that what its tests allow, sled allows.
+///
+/// A leaf of sled holds up to 16 rows and must stay below 128 KiB: larger ones go to side files
+/// that sled never syncs.
+pub(super) const LIMITS: Limits = Limits {
+    key_bytes_max: 2_048,
+    value_bytes_max: INLINE_BYTES_MAX,
+    rows_per_transaction_max: 100_000,
+};
+
+/// The first byte of the rows that an engine keeps for itself. Above the seam no such row exists.
+pub(super) const ENGINE_ROWS: u8 = 0;
+
+/// Holds the right to read or to write for as long as a transaction lives.
+#[derive(Debug)]
+pub(super) enum Guard<T> {
+    /// Together with other readers.
+    Read(OwnedRwLockReadGuard<T>),
+    /// Alone.
+    Write(OwnedRwLockWriteGuard<T>),
+}
+
+impl<T> Guard<T> {
+    /// Waits for its turn. The lock is fair: a stream of readers cannot starve a writer.
+    pub(super) async fn take(lock: &Arc<RwLock<T>>, mode: Mode) -> Self {
+        match mode {
+            Mode::Read => Self::Read(Arc::clone(lock).read_owned().await),
+            Mode::Write => Self::Write(Arc::clone(lock).write_owned().await),
+        }
+    }
+}
+
+impl<T> Deref for Guard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Read(guard) => guard,
+            Self::Write(guard) => guard,
+        }
+    }
+}
+
+/// The answer to a read transaction that wrote.
+pub(super) fn wrote_in_a_read() -> StoreError {
+    StoreError::Failed("a read transaction cannot write".to_owned())
+}
+
+/// The writes of one transaction, not yet committed. `None` is a removed row.
+#[derive(Debug, Default)]
+pub(super) struct Overlay(BTreeMap<Key, Option<Bytes>>);
+
+impl Overlay {
+    pub(super) fn put(&mut self, key: Key, value: Bytes) {
+        self.0.insert(key, Some(value));
+    }
+
+    pub(super) fn delete(&mut self, key: Key) {
+        self.0.insert(key, None);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn row_count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What this transaction wrote under `key`, if it did.
+    pub(super) fn get(&self, key: &Key) -> Option<&Option<Bytes>> {
+        self.0.get(key)
+    }
+
+    /// The rows to change, by key.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = (Key, Option<Bytes>)> {
+        self.0.into_iter()
+    }
+
+    /// Refuses what the engine could not hold, before anything is applied.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), StoreError> {
+        let too_large = |what: String| Err(StoreError::TooLarge(what));
+        if self.0.len() > limits.rows_per_transaction_max {
+            let (found, max) = (self.0.len(), limits.rows_per_transaction_max);
+            return too_large(format!(
+                "a transaction of {found} rows; at most {max} are allowed"
+            ));
+        }
+        for (key, value) in &self.0 {
+            let value_len = value.as_ref().map_or(0, Bytes::len);
+            if key.len() > limits.key_bytes_max {
+                let (found, max) = (key.len(), limits.key_bytes_max);
+                return too_large(format!("a key of {found} bytes; at most {max} are allowed"));
+            }
+            if value_len > limits.value_bytes_max {
+                let max = limits.value_bytes_max;
+                return too_large(format!(
+                    "a value of {value_len} bytes; at most {max} are allowed"
+                ));
+            }
+            if key.first().is_none_or(|first| *first == ENGINE_ROWS) {
+                return Err(StoreError::Failed(
+                    "an empty key, or one that begins with a zero byte, belongs to the engine"
+                        .to_owned(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to `limit` rows of `range`: those of `base`, which come in `order` and lie in `range`,
+    /// as this transaction has changed them.
+    pub(super) fn merge<B>(
+        &self,
+        base: B,
+        range: &Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError>
+    where
+        B: Iterator<Item = Result<(Key, Bytes), StoreError>>,
+    {
+        let mut base = base
+            .map(|row| row.map(|(key, value)| (key, Some(value))))
+            .peekable();
+        let mut own = self.between(range, order).peekable();
+        from_fn(|| match (base.peek(), own.peek()) {
+            (Some(Ok((theirs, _))), Some((ours, _))) => match compare(theirs, ours, order) {
+                Ordering::Less => base.next(),
+                Ordering::Equal => {
+                    base.next();
+                    own.next().map(Ok)
+                }
+                Ordering::Greater => own.next().map(Ok),
+            },
+            (Some(_), _) => base.next(),
+            (None, _) => own.next().map(Ok),
+        })
+        .filter_map(|row| row.map(|(key, value)| Some((key, value?))).transpose())
+        .take(limit)
+        .collect()
+    }
+
+    fn between<'a>(
+        &'a self,
+        range: &Range<Key>,
+        order: Order,
+    ) -> Box<dyn Iterator<Item = (Key, Option<Bytes>)> + 'a> {
+        if range.start >= range.end {
+            return Box::new(std::iter::empty());
+        }
+        let rows = self.0.range::<Key, _>(&range.start..&range.end);
+        let rows = rows.map(|(key, value)| (key.clone(), value.clone()));
+        in_order(rows, order)
+    }
+}
+
+/// The rows of an ascending iterator in the order asked for.
+pub(super) fn in_order<'a, T: 'a>(
+    rows: impl DoubleEndedIterator<Item = T> + 'a,
+    order: Order,
+) -> Box<dyn Iterator<Item = T> + 'a> {
+    match order {
+        Order::Ascending => Box::new(rows),
+        Order::Descending => Box::new(rows.rev()),
+    }
+}
+
+fn compare(a: &Key, b: &Key, order: Order) -> Ordering {
+    match order {
+        Order::Ascending => a.cmp(b),
+        Order::Descending => b.cmp(a),
+    }
+}

@@ -1,0 +1,319 @@
+//! The embedded engine: one sled tree, one writer at a time, one sync for all who wait.
+//! The only place, with its submodules, that names sled.
+//!
+//! sled 0.34 is kept on a short leash, for reasons that were measured: its `flush` does not reach
+//! the disk (so we sync its log ourselves), its ranges are no snapshot (so a lock keeps writers
+//! out while somebody reads), and values above 4 KiB may go to files that it never syncs (so they
+//! are refused).
+
+mod open;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::RwLock;
+use tokio::task::{spawn_blocking, yield_now};
+
+use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
+use super::group_commit::{CommitObserver, GroupCommit, Reporting};
+use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
+
+pub use open::OpenError;
+
+/// How many rows one step of a scan reads, and one commit applies, on the thread of the caller:
+/// about two milliseconds.
+const ROWS_PER_STEP: usize = 256;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct SledOptions {
+    /// What sled may cache, in bytes. Expect 3 to 6 times this in memory.
+    pub cache_bytes: u64,
+    /// How long opening may take: a damaged log may keep sled busy for ever.
+    pub open_time_max: Duration,
+    /// A monotonic clock, for measuring only.
+    pub stopwatch: fn() -> Duration,
+    /// Hears of every sync.
+    pub observer: Arc<dyn CommitObserver>,
+}
+
+impl std::fmt::Debug for SledOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            cache_bytes,
+            open_time_max,
+            ..
+        } = self;
+        f.debug_struct("SledOptions")
+            .field("cache_bytes", cache_bytes)
+            .field("open_time_max", open_time_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An engine that keeps its rows in a folder of its own.
+#[derive(Debug)]
+pub struct SledEngine {
+    dir: PathBuf,
+    rows: Arc<RwLock<Rows>>,
+    group: Arc<GroupCommit>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+struct Rows {
+    /// `None` after `close`.
+    db: Option<sled::Db>,
+    /// The number of the last commit applied.
+    number: u64,
+}
+
+impl SledEngine {
+    /// Opens the store in the folder `dir`, which is made if need be. Blocks, at most for
+    /// `options.open_time_max`.
+    pub fn open(dir: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let opened = open::open(dir, options.cache_bytes, options.open_time_max)?;
+        let SledOptions {
+            stopwatch,
+            observer,
+            ..
+        } = options;
+        let reporting = Reporting {
+            stopwatch,
+            observer,
+            on_failure: stop_the_process,
+        };
+        let number = opened.number;
+        let group = GroupCommit::start(opened.log, number, reporting).map_err(|error| {
+            OpenError::Failed {
+                dir: dir.into(),
+                what: error.to_string(),
+            }
+        })?;
+        let rows = Rows {
+            db: Some(opened.db),
+            number,
+        };
+        Ok(Self {
+            dir: dir.into(),
+            rows: Arc::new(RwLock::new(rows)),
+            group: Arc::new(group),
+        })
+    }
+}
+
+/// After a failed write or sync nobody knows what is on the disk: the kernel may have dropped the
+/// pages, so a second try that succeeds proves nothing. A fresh start reads what is really there.
+fn stop_the_process(reason: &str) {
+    tracing::error!(
+        reason,
+        "the store cannot be written; Lockkeeper stops so that nothing is lost"
+    );
+    std::process::abort();
+}
+
+#[async_trait]
+impl Engine for SledEngine {
+    async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError> {
+        let rows = Guard::take(&self.rows, mode).await;
+        rows.db()?;
+        let group = Arc::clone(&self.group);
+        Ok(Box::new(SledTxn {
+            rows,
+            overlay: Overlay::default(),
+            group,
+        }))
+    }
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let db = Arc::clone(&self.rows).write_owned().await.db.take();
+        let Some(db) = db else { return Ok(()) };
+        let (group, dir) = (Arc::clone(&self.group), self.dir.clone());
+        let ended = spawn_blocking(move || {
+            group.stop();
+            drop(db);
+            open::wait_until_released(&dir)
+        });
+        ended
+            .await
+            .map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+}
+
+impl Rows {
+    fn db(&self) -> Result<&sled::Db, StoreError> {
+        self.db
+            .as_ref()
+            .ok_or_else(|| StoreError::Failed("the store is closed".to_owned()))
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        if key.first() == Some(&ENGINE_ROWS) {
+            return Ok(None);
+        }
+        let value = read(|| self.db()?.get(key).map_err(damaged))?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// A page of at most `limit` rows of `range`, changed by `overlay`.
+    fn page(
+        &self,
+        overlay: &Overlay,
+        range: &Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        let owned = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (key, value) = row.map_err(damaged)?;
+            Ok((Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value)))
+        };
+        read(|| {
+            let rows = self
+                .db()?
+                .range::<&Key, _>(&range.start..&range.end)
+                .map(owned);
+            overlay.merge(in_order(rows, order), range, limit, order)
+        })
+    }
+
+    /// Applies a transaction and gives it a number. Returns only if that worked.
+    fn apply(&mut self, overlay: Overlay) -> Result<u64, StoreError> {
+        let number = self.number + 1;
+        let mut batch = sled::Batch::default();
+        for (key, value) in overlay.into_rows() {
+            match value {
+                Some(value) => batch.insert(&key[..], &value[..]),
+                None => batch.remove(&key[..]),
+            }
+        }
+        batch.insert(open::COMMIT_ROW, &number.to_be_bytes());
+        let db = self.db()?;
+        if let Err(error) = open::no_panic(|| db.apply_batch(batch).map_err(|e| e.to_string())) {
+            // Some of the batch may be in sled's memory, and nothing can take it out again.
+            stop_the_process(&error);
+            return Err(StoreError::Failed(error));
+        }
+        self.number = number;
+        Ok(number)
+    }
+}
+
+#[derive(Debug)]
+struct SledTxn {
+    rows: Guard<Rows>,
+    overlay: Overlay,
+    group: Arc<GroupCommit>,
+}
+
+#[async_trait]
+impl Txn for SledTxn {
+    /// On the thread of the caller: a miss costs 40 microseconds, a change of thread not less.
+    async fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let value = |key| match self.overlay.get(key) {
+            Some(own) => Ok(own.clone()),
+            None => self.rows.get(key),
+        };
+        keys.iter().map(value).collect()
+    }
+
+    async fn scan(
+        &mut self,
+        mut range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        range.start = range.start.max(Bytes::from_static(&[ENGINE_ROWS + 1]));
+        let mut rows = Vec::new();
+        while rows.len() < limit && range.start < range.end {
+            let wanted = (limit - rows.len()).min(ROWS_PER_STEP);
+            let page = self.rows.page(&self.overlay, &range, wanted, order)?;
+            match page.last() {
+                Some((last, _)) if page.len() == wanted => narrow(&mut range, last, order),
+                _ => range.end = range.start.clone(),
+            }
+            rows.extend(page);
+            yield_now().await;
+        }
+        Ok(rows)
+    }
+
+    fn put(&mut self, key: Key, value: Bytes) {
+        self.overlay.put(key, value);
+    }
+
+    fn delete(&mut self, key: Key) {
+        self.overlay.delete(key);
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), CommitError> {
+        if self.overlay.is_empty() {
+            return Ok(self.settle().await?);
+        }
+        let Self {
+            rows,
+            overlay,
+            group,
+        } = *self;
+        let Guard::Write(mut rows) = rows else {
+            return Err(wrote_in_a_read().into());
+        };
+        overlay.check(&LIMITS)?;
+        let waiting = Arc::clone(&group);
+        let small = overlay.row_count() <= ROWS_PER_STEP;
+        // The guard goes with the rows: also when the caller stops waiting, they are applied and
+        // announced before the next transaction begins.
+        let apply = move || {
+            let number = rows.apply(overlay)?;
+            group.applied(number);
+            Ok::<u64, StoreError>(number)
+        };
+        let number = if small {
+            apply()?
+        } else {
+            let applied = spawn_blocking(apply).await;
+            applied
+                .map_err(|error| CommitError::Unknown(StoreError::Failed(error.to_string())))??
+        };
+        waiting.wait(number).await.map_err(CommitError::Unknown)
+    }
+
+    /// A read transaction does not wait: GET and PROPFIND may show what is being synced.
+    async fn settle(self: Box<Self>) -> Result<(), StoreError> {
+        let Self { rows, group, .. } = *self;
+        let Guard::Write(rows) = rows else {
+            return Ok(());
+        };
+        let seen = rows.number;
+        drop(rows);
+        group.wait(seen).await
+    }
+}
+
+/// Takes from `range` what a scan has passed when it has reached `last`.
+fn narrow(range: &mut Range<Key>, last: &Key, order: Order) {
+    match order {
+        // The smallest key above `last`.
+        Order::Ascending => range.start = Bytes::from([&last[..], &[0]].concat()),
+        Order::Descending => range.end = last.clone(),
+    }
+}
+
+fn damaged(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(error) => StoreError::Failed(error.to_string()),
+        other => StoreError::Damaged(other.to_string()),
+    }
+}
+
+/// Runs a read of sled, which panics on some kinds of damage instead of returning an error.
+fn read<T>(step: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    open::no_panic(|| Ok(step())).unwrap_or_else(|panic| Err(StoreError::Damaged(panic)))
+}

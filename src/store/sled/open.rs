@@ -1,0 +1,365 @@
+//! Opening sled with care: on a thread of its own, because it panics on damage and may not come
+//! back, and with a commit number beside the log, because it forgets a cut-off tail silently.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::path::{Path, PathBuf};
+use std::sync::{Once, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::super::engine::StoreError;
+use super::super::group_commit::Log;
+
+/// The row that holds the number of the last commit.
+pub(super) const COMMIT_ROW: &[u8] = b"\0commit";
+/// The row that holds the format.
+const FORMAT_ROW: &[u8] = b"\0format";
+
+/// What the rows mean, those of this engine and those above the seam. Raised when an older
+/// Lockkeeper would misread them.
+const FORMAT: u64 = 1;
+
+/// sled's log, which never changes its name.
+const LOG_FILE: &str = "db";
+/// Our file beside it: the commit number and, so that damage shows, its complement.
+const NOTE_FILE: &str = "commit-number";
+
+const OPEN_THREAD: &str = "store-open";
+
+/// Why a store was not opened. The sentences are for the person who starts Lockkeeper.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// Another process uses the folder.
+    #[error(
+        "the store in {} is in use by another process; stop that Lockkeeper first, or give this \
+         one a folder of its own", dir.display()
+    )]
+    InUse {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The files are not what was written.
+    #[error("the store in {} is damaged ({what}); restore it from a backup", dir.display())]
+    Damaged {
+        /// The folder.
+        dir: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// The log ends before commits that were acknowledged.
+    #[error(
+        "the store in {} has lost its latest changes: it ends at commit {found}, but commit \
+         {promised} was acknowledged; restore it from a backup, or remove the file {NOTE_FILE} \
+         there to go on with what is left", dir.display()
+    )]
+    LostHistory {
+        /// The folder.
+        dir: PathBuf,
+        /// The last commit in the log.
+        found: u64,
+        /// The last commit known to have been durable.
+        promised: u64,
+    },
+    /// A later release wrote it.
+    #[error(
+        "the store in {} was made by a newer Lockkeeper (format {found}; this one knows formats \
+         up to {FORMAT}); use that version or a later one", dir.display()
+    )]
+    Newer {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// sled did not come back.
+    #[error(
+        "opening the store in {} took longer than {} seconds; if the disk is not just slow, the \
+         store is damaged: restore it from a backup", dir.display(), limit.as_secs()
+    )]
+    TimeLimit {
+        /// The folder.
+        dir: PathBuf,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The operating system said no.
+    #[error("the store in {} cannot be opened: {what}", dir.display())]
+    Failed {
+        /// The folder.
+        dir: PathBuf,
+        /// What it said.
+        what: String,
+    },
+}
+
+/// An opened store.
+pub(super) struct Opened {
+    pub(super) db: sled::Db,
+    pub(super) log: SledLog,
+    /// The number of the last commit, which is durable.
+    pub(super) number: u64,
+}
+
+/// Opens the store or says why not, within `limit`. After the limit the thread is left behind: it
+/// cannot be stopped, and the process is about to end.
+pub(super) fn open(dir: &Path, cache_bytes: u64, limit: Duration) -> Result<Opened, OpenError> {
+    silence_the_open_thread();
+    let failed = |error: io::Error| OpenError::Failed {
+        dir: dir.into(),
+        what: error.to_string(),
+    };
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let folder = Folder {
+        dir: dir.to_path_buf(),
+    };
+    thread::Builder::new()
+        .name(OPEN_THREAD.to_owned())
+        .spawn(move || {
+            let opened = no_panic(|| Ok(folder.open(cache_bytes)));
+            let opened = opened.unwrap_or_else(|panic| Err(folder.damaged(panic)));
+            // Nobody listens any more: the limit is over.
+            let _ = sender.send(opened);
+        })
+        .map_err(failed)?;
+    receiver.recv_timeout(limit).unwrap_or_else(|_| {
+        Err(OpenError::TimeLimit {
+            dir: dir.into(),
+            limit,
+        })
+    })
+}
+
+/// A panic of sled while opening becomes an [`OpenError`]; its message and backtrace on standard
+/// error would only hide that sentence. All other threads print as before.
+fn silence_the_open_thread() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if thread::current().name() != Some(OPEN_THREAD) {
+                before(panic);
+            }
+        }));
+    });
+}
+
+/// Runs `step`; a panic becomes an error with the text of the panic.
+pub(super) fn no_panic<T>(step: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!(
+            "sled panicked: {}",
+            text.unwrap_or("no reason given")
+        ))
+    })
+}
+
+/// The folder being opened, and its errors.
+struct Folder {
+    dir: PathBuf,
+}
+
+impl Folder {
+    fn open(&self, cache_bytes: u64) -> Result<Opened, OpenError> {
+        fs::create_dir_all(&self.dir).map_err(|error| self.failed(error))?;
+        if is_locked(&self.dir).map_err(|error| self.failed(error))? {
+            return Err(OpenError::InUse {
+                dir: self.dir.clone(),
+            });
+        }
+        let (note, promised) = self.open_note()?;
+        let db = sled::Config::new()
+            .path(&self.dir)
+            .cache_capacity(cache_bytes)
+            // Its background thread would add pauses and guard nothing: we sync every commit.
+            .flush_every_ms(None)
+            .open()
+            .map_err(|error| self.sled_error(error))?;
+        let number = self.read_number(&db, COMMIT_ROW)?;
+        let found = number.unwrap_or(0);
+        if found < promised {
+            return Err(OpenError::LostHistory {
+                dir: self.dir.clone(),
+                found,
+                promised,
+            });
+        }
+        self.check_format(&db)?;
+        let file = File::open(self.dir.join(LOG_FILE)).map_err(|error| self.failed(error))?;
+        let mut log = SledLog {
+            db: db.clone(),
+            file,
+            note,
+        };
+        // After a crash what was recovered may still be in the page cache only.
+        log.flush()
+            .and_then(|()| log.sync())
+            .and_then(|()| log.note(found))
+            .map_err(|what| OpenError::Failed {
+                dir: self.dir.clone(),
+                what,
+            })?;
+        self.sync_names().map_err(|error| self.failed(error))?;
+        Ok(Opened {
+            db,
+            log,
+            number: found,
+        })
+    }
+
+    /// Opens the note, or makes it before sled makes anything: so a log without a note means that
+    /// somebody removed it, to go on after a loss.
+    fn open_note(&self) -> Result<(File, u64), OpenError> {
+        let path = self.dir.join(NOTE_FILE);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match options.open(&path) {
+            Ok(file) => {
+                let mut bytes = [0; 16];
+                file.read_exact_at(&mut bytes, 0)
+                    .map_err(|error| self.damaged(format!("{NOTE_FILE}: {error}")))?;
+                let number = (u128::from_be_bytes(bytes) >> 64) as u64;
+                if bytes != note_bytes(number) {
+                    return Err(self.damaged(format!("{NOTE_FILE} holds no commit number")));
+                }
+                Ok((file, number))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = options.create_new(true).open(&path).and_then(|file| {
+                    file.write_all_at(&note_bytes(0), 0)?;
+                    file.sync_all()?;
+                    Ok(file)
+                });
+                Ok((made.map_err(|error| self.failed(error))?, 0))
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn check_format(&self, db: &sled::Db) -> Result<(), OpenError> {
+        match self.read_number(db, FORMAT_ROW)? {
+            Some(found) if found > FORMAT => Err(OpenError::Newer {
+                dir: self.dir.clone(),
+                found,
+            }),
+            Some(_) => Ok(()),
+            None if db.is_empty() => {
+                let mut batch = sled::Batch::default();
+                batch.insert(FORMAT_ROW, &FORMAT.to_be_bytes());
+                batch.insert(COMMIT_ROW, &0_u64.to_be_bytes());
+                db.apply_batch(batch)
+                    .map_err(|error| self.sled_error(error))
+            }
+            None => Err(self.damaged("it has rows, but none that tells its format".to_owned())),
+        }
+    }
+
+    fn read_number(&self, db: &sled::Db, key: &[u8]) -> Result<Option<u64>, OpenError> {
+        let Some(value) = db.get(key).map_err(|error| self.sled_error(error))? else {
+            return Ok(None);
+        };
+        let number = <[u8; 8]>::try_from(&value[..]);
+        let number = number.map_err(|_| self.damaged(format!("a number of {} bytes", value.len())));
+        Ok(Some(u64::from_be_bytes(number?)))
+    }
+
+    /// Makes the names of new files and of the folder itself durable.
+    fn sync_names(&self) -> io::Result<()> {
+        let dir = self.dir.canonicalize()?;
+        File::open(&dir)?.sync_all()?;
+        dir.parent()
+            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    }
+
+    fn sled_error(&self, error: sled::Error) -> OpenError {
+        match error {
+            // Two processes that start in the same moment may both get past `is_locked`.
+            sled::Error::Io(error) if error.to_string().contains("acquire lock") => {
+                OpenError::InUse {
+                    dir: self.dir.clone(),
+                }
+            }
+            sled::Error::Io(error) => self.failed(error),
+            other => self.damaged(other.to_string()),
+        }
+    }
+
+    fn damaged(&self, what: String) -> OpenError {
+        OpenError::Damaged {
+            dir: self.dir.clone(),
+            what,
+        }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+    fn failed(&self, error: io::Error) -> OpenError {
+        OpenError::Failed {
+            dir: self.dir.clone(),
+            what: error.to_string(),
+        }
+    }
+}
+
+/// Whether somebody holds sled's lock on its log.
+fn is_locked(dir: &Path) -> io::Result<bool> {
+    let file = match File::open(dir.join(LOG_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// sled lets go of its files a moment after its last handle, as its own threads end.
+pub(super) fn wait_until_released(dir: &Path) -> Result<(), StoreError> {
+    for _ in 0..1000 {
+        if !is_locked(dir).map_err(|error| StoreError::Failed(error.to_string()))? {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Err(StoreError::Failed(
+        "sled did not release its files".to_owned(),
+    ))
+}
+
+/// sled's log with a descriptor of our own, through which it is synced.
+pub(super) struct SledLog {
+    db: sled::Db,
+    file: File,
+    note: File,
+}
+
+impl Log for SledLog {
+    fn flush(&mut self) -> Result<(), String> {
+        self.db
+            .flush()
+            .map(|_| ())
+            .map_err(|error| format!("sled cannot flush: {error}"))
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.file
+            .sync_data()
+            .map_err(|error| format!("the log cannot be synced: {error}"))
+    }
+
+    fn note(&mut self, number: u64) -> Result<(), String> {
+        let written = self.note.write_all_at(&note_bytes(number), 0);
+        written.map_err(|error| format!("{NOTE_FILE} cannot be written: {error}"))
+    }
+}
+
+fn note_bytes(number: u64) -> [u8; 16] {
+    (u128::from(number) << 64 | u128::from(!number)).to_be_bytes()
+}

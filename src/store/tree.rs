@@ -1,0 +1,348 @@
+//! Rows of the tree: entries, whereabouts, content. Names are edges, so moving any tree changes
+//! two rows; removing any tree detaches it with one, and its members go bit by bit later.
+
+use bytes::Bytes;
+
+use super::engine::StoreError;
+use super::keys;
+use super::tx::Tx;
+use crate::lock::rules::Cleared;
+use crate::protocol::path::{DavPath, Name};
+use crate::protocol::time::Timestamp;
+use crate::resource::{Content, ContentId, Place, Resource, ResourceId};
+
+/// What a path leads to.
+#[derive(Debug)]
+pub struct Walk {
+    /// What exists on the way, from the root on.
+    pub chain: Vec<Resource>,
+    /// How many names of the path lead nowhere; 0: the last of `chain` is the resource itself.
+    pub missing: usize,
+}
+
+impl Walk {
+    /// The resource at the path.
+    pub fn found(&self) -> Option<&Resource> {
+        if self.missing == 0 { self.chain.last() } else { None }
+    }
+
+    /// The collections above the path, from the root on; `None` when one is missing or a file.
+    pub fn ancestors(&self) -> Option<&[Resource]> {
+        let above = match self.missing {
+            0 => &self.chain[..self.chain.len() - 1],
+            1 => &self.chain[..],
+            _ => return None,
+        };
+        above.last().is_none_or(Resource::is_collection).then_some(above)
+    }
+
+    /// The collection that holds the path, or could; `None` for the root.
+    pub fn parent(&self) -> Option<&Resource> {
+        self.ancestors()?.last()
+    }
+}
+
+/// Content for a file, with its bytes when they are kept inline.
+#[derive(Debug, Clone)]
+pub struct NewContent {
+    /// Where it is, how long, of which version and type.
+    pub content: Content,
+    /// The bytes of [`Place::Inline`] content that is not in the store yet.
+    pub inline: Option<Bytes>,
+}
+
+impl Tx<'_> {
+    /// Makes the root collection of a new store.
+    pub async fn make_root(&mut self) -> Result<(), StoreError> {
+        if self.find_member(ResourceId(0), "").await?.is_none() {
+            let root = Resource {
+                id: ResourceId::ROOT,
+                name: String::new(),
+                content: None,
+                created: self.now,
+                modified: self.now,
+                property_count: 0,
+            };
+            self.put(keys::entry(ResourceId(0), ""), &root)?;
+        }
+        Ok(())
+    }
+
+    /// The member of `parent` called `name`.
+    pub async fn find_member(
+        &mut self,
+        parent: ResourceId,
+        name: &str,
+    ) -> Result<Option<Resource>, StoreError> {
+        self.row(keys::entry(parent, name)).await
+    }
+
+    /// Follows `path` from the root.
+    pub async fn walk(&mut self, path: &DavPath) -> Result<Walk, StoreError> {
+        let root = self.find_member(ResourceId(0), "").await?;
+        let root = root.ok_or_else(|| StoreError::Damaged("the root is missing".to_owned()))?;
+        let names = path.names();
+        let mut here = root.id;
+        let mut chain = Vec::with_capacity(names.len() + 1);
+        chain.push(root);
+        for (index, name) in names.iter().enumerate() {
+            match self.row::<Resource>(keys::entry(here, name.key())).await? {
+                Some(resource) => {
+                    here = resource.id;
+                    chain.push(resource);
+                }
+                None => return Ok(Walk { chain, missing: names.len() - index }),
+            }
+        }
+        Ok(Walk { chain, missing: 0 })
+    }
+
+    /// Up to `limit` members of `parent`, in the order of their names, behind the name `after`.
+    pub async fn members(
+        &mut self,
+        parent: ResourceId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Resource>, StoreError> {
+        self.scan_rows(keys::entries(parent, after), limit).await
+    }
+
+    /// The resource with this id and the ids of the collections above it, the root first; `None`
+    /// when it has ended.
+    pub async fn locate(
+        &mut self,
+        id: ResourceId,
+    ) -> Result<Option<(Vec<ResourceId>, Resource)>, StoreError> {
+        Ok(self.trail(id).await?.and_then(|mut trail| {
+            let resource = trail.pop()?;
+            Some((trail.iter().map(|above| above.id).collect(), resource))
+        }))
+    }
+
+    /// The resource with this id behind everything above it, the root first.
+    async fn trail(&mut self, id: ResourceId) -> Result<Option<Vec<Resource>>, StoreError> {
+        let mut trail = Vec::new();
+        let mut here = id;
+        loop {
+            let (parent, name): (ResourceId, String) = if here == ResourceId::ROOT {
+                (ResourceId(0), String::new())
+            } else {
+                match self.row(keys::whereabouts(here)).await? {
+                    Some(whereabouts) => whereabouts,
+                    None => return Ok(None),
+                }
+            };
+            match self.find_member(parent, &name).await? {
+                Some(resource) if resource.id == here => trail.push(resource),
+                _ => return Ok(None),
+            }
+            if here == ResourceId::ROOT {
+                trail.reverse();
+                return Ok(Some(trail));
+            }
+            here = parent;
+        }
+    }
+
+    /// The path of the resource with this id and whether it is a collection; `None` when it ended.
+    pub async fn path_of(&mut self, id: ResourceId) -> Result<Option<(DavPath, bool)>, StoreError> {
+        let Some(trail) = self.trail(id).await? else { return Ok(None) };
+        let mut path = DavPath::root();
+        for resource in &trail[1..] {
+            let name = Name::parse(&resource.name).map_err(|_| {
+                StoreError::Damaged(format!("resource {id} has a name that no path can have"))
+            })?;
+            path = path.child(name);
+        }
+        Ok(Some((path, trail.last().is_some_and(Resource::is_collection))))
+    }
+
+    /// The bytes of inline content.
+    pub async fn inline_content(&mut self, content: ContentId) -> Result<Bytes, StoreError> {
+        self.bytes(keys::inline_content(content)).await?.ok_or_else(|| {
+            StoreError::Damaged(format!("the content {} is missing", content.0))
+        })
+    }
+
+    /// Makes `resource` a member of `parent`, with `content` unless it is a collection.
+    pub fn make(
+        &mut self,
+        cleared: &Cleared,
+        parent: ResourceId,
+        resource: &Resource,
+        inline: Option<Bytes>,
+    ) -> Result<(), StoreError> {
+        demand(cleared, parent)?;
+        self.attach(parent, resource, inline)
+    }
+
+    /// A member of a collection that this transaction has made itself, and so nobody has locked.
+    pub fn make_within_new(
+        &mut self,
+        _cleared: &Cleared,
+        parent: ResourceId,
+        resource: &Resource,
+    ) -> Result<(), StoreError> {
+        self.attach(parent, resource, None)
+    }
+
+    fn attach(
+        &mut self,
+        parent: ResourceId,
+        resource: &Resource,
+        inline: Option<Bytes>,
+    ) -> Result<(), StoreError> {
+        self.put(keys::entry(parent, &resource.name), resource)?;
+        self.put(keys::whereabouts(resource.id), &(parent, keys::nfc(&resource.name)))?;
+        if let Some(content) = &resource.content {
+            self.hold_content(content.place, resource.id, inline);
+        }
+        Ok(())
+    }
+
+    /// Gives `file`, a member of `parent`, its next version.
+    pub async fn replace_content(
+        &mut self,
+        cleared: &Cleared,
+        parent: ResourceId,
+        file: &Resource,
+        new: NewContent,
+        modified: Timestamp,
+    ) -> Result<Resource, StoreError> {
+        demand(cleared, file.id)?;
+        self.hold_content(new.content.place, file.id, new.inline);
+        if let Some(old) = file.content.as_ref().filter(|old| old.place != new.content.place) {
+            self.drop_content(old.place, file.id).await?;
+        }
+        let file = Resource { content: Some(new.content), modified, ..file.clone() };
+        self.put(keys::entry(parent, &file.name), &file)?;
+        Ok(file)
+    }
+
+    /// Writes down that the resource's own row changed: its property count or its times.
+    pub(super) fn rewrite(
+        &mut self,
+        cleared: &Cleared,
+        parent: ResourceId,
+        resource: &Resource,
+    ) -> Result<(), StoreError> {
+        demand(cleared, resource.id)?;
+        self.put(keys::entry(parent, &resource.name), resource)
+    }
+
+    /// Removes `resource` and everything below it. What a collection held is out of reach at once
+    /// and removed bit by bit by [`Tx::reap`].
+    pub async fn remove(
+        &mut self,
+        cleared: &Cleared,
+        parent: ResourceId,
+        resource: &Resource,
+    ) -> Result<(), StoreError> {
+        demand(cleared, resource.id)?;
+        self.drop_locks(resource.id).await?;
+        self.drop_rows(parent, resource).await
+    }
+
+    /// Takes a resource out of its parent, and what it has with it.
+    async fn drop_rows(
+        &mut self,
+        parent: ResourceId,
+        resource: &Resource,
+    ) -> Result<(), StoreError> {
+        self.delete(keys::entry(parent, &resource.name));
+        self.delete(keys::whereabouts(resource.id));
+        if resource.property_count > 0 {
+            self.drop_properties(resource.id).await?;
+        }
+        match &resource.content {
+            Some(content) => self.drop_content(content.place, resource.id).await?,
+            None => self.mark(keys::detached(resource.id)),
+        }
+        Ok(())
+    }
+
+    /// Gives `resource` another parent, another name, or both. `ancestors` are the ids of the
+    /// collections above the new place, its new parent last.
+    pub async fn relocate(
+        &mut self,
+        leaving: &Cleared,
+        entering: &Cleared,
+        (parent, resource): (ResourceId, &Resource),
+        (ancestors, name): (&[ResourceId], &Name),
+    ) -> Result<(), StoreError> {
+        demand(leaving, resource.id)?;
+        let new_parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
+        demand(entering, new_parent)?;
+        self.rehang_below_rows(resource.id, ancestors).await?;
+        self.delete(keys::entry(parent, &resource.name));
+        let moved = Resource { name: name.as_str().to_owned(), ..resource.clone() };
+        self.put(keys::entry(new_parent, &moved.name), &moved)?;
+        self.put(keys::whereabouts(moved.id), &(new_parent, name.key()))
+    }
+
+    /// Removes up to `limit` resources of detached trees; returns how many it found.
+    pub async fn reap(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else { return Ok(0) };
+        let id = ResourceId(keys::id_at_end(&row).unwrap_or_default());
+        let members = self.members(id, None, limit).await?;
+        for member in &members {
+            self.drop_rows(id, member).await?;
+        }
+        if members.len() < limit {
+            self.delete(row);
+        }
+        Ok(members.len() + 1)
+    }
+
+    /// Writes down that `user` uses the content, which lives as long as anybody does.
+    fn hold_content(&mut self, place: Place, user: ResourceId, inline: Option<Bytes>) {
+        match place {
+            Place::Empty => {}
+            Place::Inline(content) | Place::File(content) => {
+                self.mark(keys::content_use(content, user));
+                if let Some(bytes) = inline {
+                    self.put_bytes(keys::inline_content(content), bytes);
+                }
+            }
+        }
+    }
+
+    /// Writes down that `user` uses the content no more. Unused files are removed by the sweep,
+    /// after this transaction is durable.
+    async fn drop_content(&mut self, place: Place, user: ResourceId) -> Result<(), StoreError> {
+        let (Place::Inline(content) | Place::File(content)) = place else { return Ok(()) };
+        self.delete(keys::content_use(content, user));
+        if self.scan(keys::content_uses(content), 1).await?.is_empty() {
+            match place {
+                Place::File(_) => self.mark(keys::unused_content(content)),
+                _ => self.delete(keys::inline_content(content)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Content files that nobody uses any more.
+    pub async fn unused_content(&mut self, limit: usize) -> Result<Vec<ContentId>, StoreError> {
+        let rows = self.scan(keys::all_unused_content(), limit).await?;
+        Ok(rows.iter().filter_map(|(key, _)| keys::id_at_end(key).map(ContentId)).collect())
+    }
+
+    /// Forgets unused content whose file is gone.
+    pub fn forget_unused_content(&mut self, content: ContentId) {
+        self.delete(keys::unused_content(content));
+    }
+
+    /// Whether any resource uses this content.
+    pub async fn is_content_used(&mut self, content: ContentId) -> Result<bool, StoreError> {
+        Ok(!self.scan(keys::content_uses(content), 1).await?.is_empty())
+    }
+}
+
+/// The store's side of the bargain: what is changed is what the rules were asked about.
+fn demand(cleared: &Cleared, id: ResourceId) -> Result<(), StoreError> {
+    if cleared.at() == id {
+        Ok(())
+    } else {
+        Err(StoreError::Failed(format!("resource {id} was to be changed without leave")))
+    }
+}

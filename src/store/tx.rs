@@ -1,0 +1,145 @@
+//! A transaction in our own words. The rows of the tree, of locks and of properties are beside
+//! this file; here is what they share: how a row is spelled in bytes.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::engine::{Key, Order, StoreError, Txn};
+use super::keys;
+use crate::protocol::time::Timestamp;
+
+/// What a transaction body returns.
+pub type Body<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
+
+/// The first byte of every encoded row. A newer form gets a new number.
+const ROW_VERSION: u8 = 1;
+
+/// One transaction at one moment.
+pub struct Tx<'t> {
+    raw: &'t mut dyn Txn,
+    /// The moment at which expiry is judged.
+    pub now: Timestamp,
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl<'t> Tx<'t> {
+    /// Speaks about `raw` as of `now`.
+    pub fn new(raw: &'t mut dyn Txn, now: Timestamp) -> Self {
+        Self { raw, now }
+    }
+
+    pub(super) async fn bytes(&mut self, key: Key) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.raw.get(&[key]).await?.pop().flatten())
+    }
+
+    pub(super) async fn row<T: DeserializeOwned>(
+        &mut self,
+        key: Key,
+    ) -> Result<Option<T>, StoreError> {
+        self.bytes(key).await?.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    pub(super) async fn rows<T: DeserializeOwned>(
+        &mut self,
+        keys: &[Key],
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let values = self.raw.get(keys).await?;
+        values.into_iter().map(|value| value.map(|bytes| decode(&bytes)).transpose()).collect()
+    }
+
+    pub(super) async fn scan(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        self.raw.scan(range, limit, Order::Ascending).await
+    }
+
+    pub(super) async fn scan_rows<T: DeserializeOwned>(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+    ) -> Result<Vec<T>, StoreError> {
+        let found = self.scan(range, limit).await?;
+        found.iter().map(|(_, value)| decode(value)).collect()
+    }
+
+    /// Every row of a range that is known to be small.
+    pub(super) async fn scan_all(
+        &mut self,
+        mut range: Range<Key>,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        const PAGE: usize = 256;
+        let mut all = Vec::new();
+        loop {
+            let page = self.scan(range.clone(), PAGE).await?;
+            let full = page.len() == PAGE;
+            all.extend(page);
+            match all.last() {
+                Some((last, _)) if full => {
+                    range.start = Bytes::from([last.as_ref(), b"\0"].concat());
+                }
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    pub(super) fn put_bytes(&mut self, key: Key, value: Bytes) {
+        self.raw.put(key, value);
+    }
+
+    pub(super) fn put<T: Serialize>(&mut self, key: Key, value: &T) -> Result<(), StoreError> {
+        self.raw.put(key, encode(value)?);
+        Ok(())
+    }
+
+    /// A row whose key says everything.
+    pub(super) fn mark(&mut self, key: Key) {
+        self.raw.put(key, Bytes::new());
+    }
+
+    pub(super) fn delete(&mut self, key: Key) {
+        self.raw.delete(key);
+    }
+
+    /// Takes `count` ids that nobody ever had or will have.
+    pub async fn reserve_ids(&mut self, count: u64) -> Result<Range<u64>, StoreError> {
+        const FIRST: u64 = crate::resource::ResourceId::ROOT.0 + 1;
+        let first = self.row(keys::next_id()).await?.unwrap_or(FIRST);
+        let end = first + count;
+        self.put(keys::next_id(), &end)?;
+        Ok(first..end)
+    }
+
+    /// The first id that nobody has reserved yet.
+    pub async fn first_free_id(&mut self) -> Result<u64, StoreError> {
+        Ok(self.row(keys::next_id()).await?.unwrap_or_default())
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
+    let bytes = postcard::to_extend(value, vec![ROW_VERSION])
+        .map_err(|error| StoreError::Failed(format!("a row cannot be encoded: {error}")))?;
+    Ok(Bytes::from(bytes))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&ROW_VERSION, row)) => postcard::from_bytes(row)
+            .map_err(|error| StoreError::Damaged(format!("a row cannot be read: {error}"))),
+        Some((version, _)) => Err(StoreError::Damaged(format!(
+            "a row has version {version}; this Lockkeeper knows version {ROW_VERSION}"
+        ))),
+        None => Err(StoreError::Damaged("a row is empty".to_owned())),
+    }
+}

@@ -1,0 +1,163 @@
+//! One line for each request, when its answer has gone out or its client has gone away. Holds no
+//! query, no Authorization and no lock token: those are secrets.
+
+use std::fmt::Write as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::USER_AGENT;
+use http_body::{Frame, SizeHint};
+
+use super::body::{Body, Progress};
+use super::clock;
+use super::guarded_io::InFlight;
+use super::metrics::Metrics;
+
+const PROGRAM_CHARS_MAX: usize = 120;
+const PATH_CHARS_MAX: usize = 1024;
+/// What is logged for a client that left before it was answered (no such status goes out).
+const CLIENT_LEFT: u16 = 499;
+
+/// One request, from its head to the end of its answer. Logged and counted when dropped.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    method: String,
+    path: String,
+    program: String,
+    user: Option<String>,
+    status: Option<u16>,
+    started: Duration,
+    sent: u64,
+    progress: Arc<Progress>,
+    metrics: Arc<Metrics>,
+}
+
+impl Exchange {
+    pub(super) fn begin<B>(
+        request: &http::Request<B>,
+        progress: Arc<Progress>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let program = request.headers().get(USER_AGENT).map(http::HeaderValue::as_bytes);
+        Self {
+            method: escaped(request.method().as_str().as_bytes(), 32),
+            path: escaped(request.uri().path().as_bytes(), PATH_CHARS_MAX),
+            program: escaped(program.unwrap_or(b"-"), PROGRAM_CHARS_MAX),
+            user: None,
+            status: None,
+            started: clock::stopwatch(),
+            sent: 0,
+            progress,
+            metrics,
+        }
+    }
+
+    /// The credentials were right.
+    pub(super) fn signed_in(&mut self, user: &str) {
+        self.user = Some(user.to_owned());
+    }
+
+    /// Ties the exchange to the body of its answer.
+    pub(super) fn answer(
+        mut self,
+        response: http::Response<Body>,
+        in_flight: InFlight,
+    ) -> http::Response<LoggedBody> {
+        self.status = Some(response.status().as_u16());
+        response.map(|body| LoggedBody { body, exchange: self, _in_flight: in_flight })
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let time = clock::stopwatch().saturating_sub(self.started);
+        let status = self.status.unwrap_or(CLIENT_LEFT);
+        let received = self.progress.received();
+        self.metrics.answered(&self.method, status, time);
+        self.metrics.transferred(received, self.sent);
+        tracing::info!(
+            target: "lockkeeper::access",
+            user = self.user.as_deref().unwrap_or("-"),
+            method = self.method,
+            path = self.path,
+            status,
+            sent = self.sent,
+            received,
+            duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            program = self.program,
+        );
+    }
+}
+
+/// Printable ASCII as it is, everything else escaped: a log line is one line.
+fn escaped(bytes: &[u8], chars_max: usize) -> String {
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(bytes).chars().take(chars_max) {
+        if c.is_control() || c == '\u{2028}' || c == '\u{2029}' {
+            let _ = write!(text, "{}", c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// The body of an answer, which keeps its exchange open until it has been sent.
+#[derive(Debug)]
+pub(super) struct LoggedBody {
+    body: Body,
+    exchange: Exchange,
+    _in_flight: InFlight,
+}
+
+impl http_body::Body for LoggedBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let poll = Pin::new(&mut self.body).poll_frame(cx);
+        match &poll {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let (method, path) = (&self.exchange.method, &self.exchange.path);
+                tracing::error!(method, path, %error, "the answer broke off");
+            }
+            _ => {}
+        }
+        poll
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_stays_one_line() {
+        fn check(input: &[u8], expect: &str) {
+            assert_eq!(escaped(input, 8), expect);
+        }
+        check(b"gvfs/1.5", "gvfs/1.5");
+        check(b"gvfs/1.50.3", "gvfs/1.5");
+        check(b"a\nb\x1b[0m", "a\\nb\\u{1b}[0m");
+        check("Jörg".as_bytes(), "Jörg");
+        check(b"\xff", "\u{fffd}");
+    }
+}

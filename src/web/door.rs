@@ -1,0 +1,237 @@
+//! One request from its head to its answer: who is it, is it for the server itself or for the
+//! tree, and is the connection fit for another one. Knows no method of WebDAV.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use super::access_log::{Exchange, LoggedBody};
+use super::auth::{Authenticator, Refusal};
+use super::body::{Body, Progress, RequestBody};
+use super::clock;
+use super::guarded_io::{Exchanges, InFlight};
+use super::metrics::{self, Metrics};
+use super::reserved::{self, Reserved};
+use super::webdav;
+use crate::config::Config;
+use crate::ops::Dav;
+use crate::ops::access::Principal;
+use crate::ops::password::PasswordError;
+use crate::protocol::time::Timestamp;
+
+/// How much of a body that nobody wants is read all the same, so that the client gets its answer
+/// over a connection that it can go on using.
+const DRAIN_BYTES_MAX: u64 = 1024 * 1024;
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub struct Door {
+    dav: Arc<Dav>,
+    auth: Arc<Authenticator>,
+    metrics: Arc<Metrics>,
+    challenge: HeaderValue,
+    idle_max: Duration,
+    stopping: AtomicBool,
+}
+
+impl Door {
+    /// A door to this tree.
+    pub fn new(
+        dav: Arc<Dav>,
+        metrics: Arc<Metrics>,
+        config: &Config,
+    ) -> Result<Self, PasswordError> {
+        let realm = config.auth.realm.replace('\\', "\\\\").replace('"', "\\\"");
+        let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+        Ok(Self {
+            auth: Arc::new(Authenticator::new(Arc::clone(&dav), &config.auth)?),
+            dav,
+            metrics,
+            challenge: challenge.try_into().expect("the configuration allows printable ASCII only"),
+            idle_max: Duration::from_secs(config.server.idle_seconds_max),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// The tree behind the door.
+    pub(super) fn dav(&self) -> &Arc<Dav> {
+        &self.dav
+    }
+
+    /// Who remembers credentials.
+    pub(super) fn auth(&self) -> &Arc<Authenticator> {
+        &self.auth
+    }
+
+    /// What counts.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// From now on the health check fails and every connection ends with its answer.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Answers one request of one connection.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        exchanges: &Arc<Exchanges>,
+    ) -> Response<LoggedBody> {
+        let in_flight = exchanges.begin();
+        let now = clock::now();
+        let request = request.map(|body| RequestBody::incoming(body, self.idle_max));
+        let progress = request.body().progress();
+        let metrics = Arc::clone(&self.metrics);
+        let mut exchange = Exchange::begin(&request, Arc::clone(&progress), metrics);
+        let waits_to_send = waits_to_send(&request);
+        let mut response = match self.admit(&request, peer, now).await {
+            Ok(principal) => {
+                if let Some(principal) = &principal {
+                    exchange.signed_in(&principal.name);
+                }
+                self.dispatch(principal.as_ref(), now, request).await
+            }
+            Err(refusal) => self.refuse(&refusal),
+        };
+        settle_body(&progress, waits_to_send, &mut response, &in_flight).await;
+        exchange.answer(response, in_flight)
+    }
+
+    /// Who it is; `None` for the one thing that everybody may ask.
+    async fn admit(
+        &self,
+        request: &Request<RequestBody>,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, Refusal> {
+        let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+        if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
+            return Ok(None);
+        }
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        self.auth.authenticate(authorization, peer, now).await.map(Some)
+    }
+
+    async fn dispatch(
+        &self,
+        principal: Option<&Principal>,
+        now: Timestamp,
+        request: Request<RequestBody>,
+    ) -> Response<Body> {
+        let Some(principal) = principal else { return self.health() };
+        if let Some(reserved) = reserved::find(request.uri().path()) {
+            return self.own(reserved, principal, now, &request).await;
+        }
+        let destination = request.headers().get("destination").and_then(|v| v.to_str().ok());
+        if destination.is_some_and(reserved::is_reserved_destination) {
+            return text(StatusCode::FORBIDDEN, RESERVED);
+        }
+        webdav::respond(&self.dav, principal, now, request).await
+    }
+
+    /// The server's own addresses.
+    async fn own(
+        &self,
+        reserved: Reserved,
+        principal: &Principal,
+        now: Timestamp,
+        request: &Request<RequestBody>,
+    ) -> Response<Body> {
+        if !reserved::is_reading(request.method()) {
+            return text(StatusCode::FORBIDDEN, RESERVED);
+        }
+        let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+        match reserved {
+            Reserved::Metrics if looks && !principal.admin => {
+                text(StatusCode::FORBIDDEN, "only admin users may read the metrics\n")
+            }
+            Reserved::Metrics if looks => self.tell_metrics(now).await,
+            _ => text(StatusCode::NOT_FOUND, "there is nothing at this address\n"),
+        }
+    }
+
+    fn health(&self) -> Response<Body> {
+        if self.stopping.load(Ordering::Acquire) {
+            text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        } else {
+            text(StatusCode::OK, "ok\n")
+        }
+    }
+
+    async fn tell_metrics(&self, now: Timestamp) -> Response<Body> {
+        match self.dav.count_locks(now).await {
+            Ok(locks) => {
+                let mut response = text(StatusCode::OK, self.metrics.text(&locks));
+                let media_type = HeaderValue::from_static(metrics::MEDIA_TYPE);
+                response.headers_mut().insert(CONTENT_TYPE, media_type);
+                response
+            }
+            Err(error) => {
+                tracing::error!(%error, "the locks could not be counted");
+                text(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer\n")
+            }
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
+        if let Refusal::Unavailable(reason) = refusal {
+            tracing::error!(reason, "credentials could not be checked");
+            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            return response;
+        }
+        if *refusal == Refusal::Wrong {
+            self.metrics.login_failed();
+        }
+        let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));
+        response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        response
+    }
+}
+
+const RESERVED: &str = "/.lockkeeper belongs to the server itself; nothing can be put there\n";
+
+fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whether the client sends its body only after `100 Continue` (RFC 9110 §10.1.1: not in 1.0).
+fn waits_to_send(request: &Request<RequestBody>) -> bool {
+    let expect = request.headers().get(EXPECT).map(HeaderValue::as_bytes);
+    let expects = expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
+    expects && request.version() >= Version::HTTP_11
+}
+
+/// An answer may be ready before the request's body was read. Reads a little of it, and if that is
+/// not all, announces that the connection ends.
+async fn settle_body(
+    progress: &Progress,
+    waits_to_send: bool,
+    response: &mut Response<Body>,
+    in_flight: &InFlight,
+) {
+    if !progress.is_unread() {
+        return;
+    }
+    let never_sent = waits_to_send && !progress.has_started();
+    if never_sent || !progress.drain(DRAIN_BYTES_MAX, DRAIN_TIME_MAX).await {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        in_flight.leaves_body_unread();
+    }
+}

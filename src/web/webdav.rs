@@ -1,0 +1,175 @@
+//! The WebDAV face (RFC 4918): each method is read into types, calls one operation, and what comes
+//! back is said in HTTP and XML. Nothing here decides who may do what.
+
+mod answer;
+mod content;
+mod listing;
+mod locking;
+mod properties;
+mod relocate;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+
+use super::body::{Body, RequestBody};
+use crate::ops::access::Principal;
+use crate::ops::{Ask, Dav};
+use crate::protocol::error::DavError;
+use crate::protocol::headers::{Conditions, Depth};
+use crate::protocol::if_header::IfHeader;
+use crate::protocol::path::DavPath;
+use crate::protocol::time::Timestamp;
+use crate::protocol::xml::XmlLimits;
+
+/// The methods that are served.
+const ALLOW: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, \
+                     LOCK, UNLOCK";
+
+/// One request on its way to an operation.
+struct Call {
+    dav: Arc<Dav>,
+    ask: Ask,
+    headers: HeaderMap,
+    body: RequestBody,
+}
+
+type Answer = Result<Response<Body>, DavError>;
+
+/// Answers one authenticated request.
+pub async fn respond(
+    dav: &Arc<Dav>,
+    principal: &Principal,
+    now: Timestamp,
+    request: Request<RequestBody>,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
+        return options();
+    }
+    let ask = match read_ask(dav, principal, now, parts.uri.path(), &parts.headers) {
+        Ok(ask) => ask,
+        Err(error) => return answer::refusal(&error),
+    };
+    let told = (ask.principal.name.clone(), ask.path.clone(), ask.program.clone());
+    let call = Call { dav: Arc::clone(dav), ask, headers: parts.headers, body };
+    match dispatch(&parts.method, call).await {
+        Ok(response) => response,
+        Err(error) => {
+            answer::tell(&error, parts.method.as_str(), &told);
+            answer::refusal(&error)
+        }
+    }
+}
+
+async fn dispatch(method: &Method, call: Call) -> Answer {
+    match method.as_str() {
+        "OPTIONS" => Ok(options()),
+        "GET" => content::get(call).await,
+        "HEAD" => content::head(call).await,
+        "PUT" => content::put(call).await,
+        "MKCOL" => content::mkcol(call).await,
+        "DELETE" => relocate::delete(call).await,
+        "COPY" => relocate::copy(call).await,
+        "MOVE" => relocate::relocate(call).await,
+        "PROPFIND" => properties::propfind(call).await,
+        "PROPPATCH" => properties::proppatch(call).await,
+        "LOCK" => locking::lock(call).await,
+        "UNLOCK" => locking::unlock(call).await,
+        _ => Err(DavError::NotAllowedHere(format!(
+            "this server does not know the method; it knows {ALLOW}"
+        ))),
+    }
+}
+
+/// Windows and Office want `MS-Author-Via`, at the root and at every parent too.
+fn options() -> Response<Body> {
+    let mut response = answer::empty(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert("DAV", http::HeaderValue::from_static("1, 2, 3"));
+    headers.insert("MS-Author-Via", http::HeaderValue::from_static("DAV"));
+    headers.insert(header::ALLOW, http::HeaderValue::from_static(ALLOW));
+    headers.insert(header::ACCEPT_RANGES, http::HeaderValue::from_static("bytes"));
+    response
+}
+
+fn read_ask(
+    dav: &Dav,
+    principal: &Principal,
+    now: Timestamp,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Ask, DavError> {
+    let config = dav.config();
+    let path_bytes_max = config.limits.path_bytes_max;
+    Ok(Ask {
+        principal: principal.clone(),
+        now,
+        program: program(headers),
+        path: DavPath::parse(path, path_bytes_max)?,
+        if_header: IfHeader::from_headers(headers, &config.server.hosts, path_bytes_max)?,
+        conditions: Conditions::from_headers(headers)?,
+        lock_token: None,
+    })
+}
+
+/// The User-Agent, for people to read.
+fn program(headers: &HeaderMap) -> String {
+    const CHARS_MAX: usize = 100;
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    agent.unwrap_or("unknown").chars().take(CHARS_MAX).collect()
+}
+
+impl Call {
+    /// The `Depth` header; `default` where the client sent none.
+    fn depth(&self, default: Depth) -> Result<Depth, DavError> {
+        Ok(Depth::from_headers(&self.headers)?.unwrap_or(default))
+    }
+
+    /// A method that takes a collection whole (RFC 4918 §9.6.1, §9.9.2) is refused for a part of
+    /// one. On a file any depth means the file.
+    async fn require_whole(&self) -> Result<(), DavError> {
+        if self.depth(Depth::Infinity)? == Depth::Infinity {
+            return Ok(());
+        }
+        let unconditional = Ask {
+            if_header: None,
+            conditions: Conditions::default(),
+            ..self.ask.clone()
+        };
+        if self.dav.find(&unconditional).await?.is_collection() {
+            return Err(DavError::BadRequest(
+                "a collection is moved or deleted whole: leave Depth out or say infinity".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn xml_limits(&self) -> XmlLimits {
+        let limits = &self.dav.config().limits;
+        XmlLimits {
+            bytes_max: limits.xml_bytes_max,
+            depth_max: limits.xml_depth_max,
+            elements_max: limits.xml_elements_max,
+        }
+    }
+
+    /// The whole XML body.
+    async fn xml(&mut self) -> Result<Bytes, DavError> {
+        let max = self.dav.config().limits.xml_bytes_max;
+        let body = std::mem::replace(&mut self.body, RequestBody::from(Bytes::new()));
+        match body.collect(max).await {
+            Ok(Some(body)) => Ok(body),
+            Ok(None) => Err(DavError::TooLarge(format!(
+                "an XML body may have at most {max} bytes (limits.xml_bytes_max)"
+            ))),
+            Err(error) => Err(incomplete(&error)),
+        }
+    }
+}
+
+/// The body broke off; nothing was changed.
+fn incomplete(error: &std::io::Error) -> DavError {
+    DavError::BadRequest(format!("the body did not arrive whole, so nothing was changed: {error}"))
+}

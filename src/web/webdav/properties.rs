@@ -1,0 +1,289 @@
+//! PROPFIND and PROPPATCH.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use http::{Response, StatusCode};
+
+use super::content::media_type;
+use super::locking::shown;
+use super::{Answer, Call, answer};
+use crate::blobs::Space;
+use crate::ops::properties::{Found, Look, Patched, Search, Wanted};
+use crate::protocol::error::DavError;
+use crate::protocol::headers::Depth;
+use crate::protocol::time::Timestamp;
+use crate::protocol::xml::{
+    DAV_NS, Multistatus, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
+    parse_propertyupdate, parse_propfind, supported_lock, write_activelock,
+};
+use crate::web::body::Body;
+
+/// A property that the server knows itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Live {
+    CreationDate,
+    GetContentLength,
+    GetContentType,
+    GetEtag,
+    GetLastModified,
+    LockDiscovery,
+    QuotaAvailableBytes,
+    QuotaUsedBytes,
+    ResourceId,
+    ResourceType,
+    SupportedLock,
+}
+
+/// Element names, and whether allprop gives them: only what RFC 4918 defines (RFC 4331 §2).
+const LIVE: [(Live, &str, InAllProp); 11] = [
+    (Live::CreationDate, "D:creationdate", InAllProp::Yes),
+    (Live::GetContentLength, "D:getcontentlength", InAllProp::Yes),
+    (Live::GetContentType, "D:getcontenttype", InAllProp::Yes),
+    (Live::GetEtag, "D:getetag", InAllProp::Yes),
+    (Live::GetLastModified, "D:getlastmodified", InAllProp::Yes),
+    (Live::LockDiscovery, "D:lockdiscovery", InAllProp::Yes),
+    (Live::QuotaAvailableBytes, "D:quota-available-bytes", InAllProp::No),
+    (Live::QuotaUsedBytes, "D:quota-used-bytes", InAllProp::No),
+    (Live::ResourceId, "D:resource-id", InAllProp::No),
+    (Live::ResourceType, "D:resourcetype", InAllProp::Yes),
+    (Live::SupportedLock, "D:supportedlock", InAllProp::Yes),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InAllProp {
+    Yes,
+    No,
+}
+
+/// How a PROPFIND is answered for each resource.
+struct Rendering {
+    live: Vec<(Live, &'static str)>,
+    /// Named properties that are not live: dead ones, or missing.
+    other: Vec<QName>,
+    style: Style,
+    /// The namespace of `xmlns` declarations is written by the multistatus itself.
+    space: Option<Space>,
+    now: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// The values of named properties, and 404 for what is missing.
+    Named,
+    /// The values of everything.
+    All,
+    /// The names of everything.
+    Names,
+}
+
+pub(super) async fn propfind(mut call: Call) -> Answer {
+    let depth = call.depth(Depth::Infinity)?;
+    let body = call.xml().await?;
+    let request = parse_propfind(&body, &call.xml_limits())?;
+    let rendering = rendering(&call, request)?;
+    let mut search = call.dav.search(call.ask, depth, rendering.wanted()).await?;
+
+    // Most answers are small and go out whole, with a length; the others are streamed.
+    const PAGES_AT_ONCE: usize = 2;
+    let mut multistatus = Multistatus::new();
+    for _ in 0..=PAGES_AT_ONCE {
+        match search.next_page().await? {
+            Some(page) => page.iter().for_each(|found| rendering.write(&mut multistatus, found)),
+            None => {
+                let body = Body::full(multistatus.finish());
+                return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
+            }
+        }
+    }
+    Ok(answer::xml(StatusCode::MULTI_STATUS, streamed(rendering, search, multistatus)))
+}
+
+/// Page by page, in constant memory. A failure breaks the connection, so that the client notices.
+fn streamed(rendering: Rendering, search: Search, multistatus: Multistatus) -> Body {
+    let state = Some((rendering, search, multistatus));
+    Body::stream(
+        stream::try_unfold(state, |state| async move {
+            let Some((rendering, mut search, mut multistatus)) = state else { return Ok(None) };
+            let begun: Bytes = multistatus.take();
+            if !begun.is_empty() {
+                return Ok(Some((begun, Some((rendering, search, multistatus)))));
+            }
+            match search.next_page().await.map_err(io::Error::other)? {
+                Some(page) => {
+                    page.iter().for_each(|found| rendering.write(&mut multistatus, found));
+                    Ok(Some((multistatus.take(), Some((rendering, search, multistatus)))))
+                }
+                None => Ok(Some((multistatus.finish(), None))),
+            }
+        })
+        .boxed(),
+    )
+}
+
+fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavError> {
+    let all = |which: InAllProp| {
+        let wanted = LIVE.iter().filter(move |(.., in_all)| {
+            which == InAllProp::No || *in_all == InAllProp::Yes
+        });
+        wanted.map(|(live, element, _)| (*live, *element)).collect::<Vec<_>>()
+    };
+    let (mut live, names, style) = match request {
+        PropfindRequest::AllProp { include } => (all(InAllProp::Yes), include, Style::All),
+        PropfindRequest::PropName => (all(InAllProp::No), Vec::new(), Style::Names),
+        PropfindRequest::Named(names) => (Vec::new(), names, Style::Named),
+    };
+    let mut other = Vec::new();
+    for name in names {
+        match live_of(&name) {
+            Some(known) if !live.contains(&known) => live.push(known),
+            Some(_) => {}
+            None => other.push(name),
+        }
+    }
+    let asks_quota = live
+        .iter()
+        .any(|(live, _)| matches!(live, Live::QuotaAvailableBytes | Live::QuotaUsedBytes));
+    let space = if asks_quota { Some(call.dav.space()?) } else { None };
+    Ok(Rendering { live, other, style, space, now: call.ask.now })
+}
+
+fn live_of(name: &QName) -> Option<(Live, &'static str)> {
+    if name.ns != DAV_NS {
+        return None;
+    }
+    let known = LIVE.iter().find(|(_, element, _)| element[2..] == name.name)?;
+    Some((known.0, known.1))
+}
+
+impl Rendering {
+    fn wanted(&self) -> Wanted {
+        let locks = self.style != Style::Names
+            && self.live.iter().any(|(live, _)| *live == Live::LockDiscovery);
+        let dead = self.style != Style::Named || !self.other.is_empty();
+        let look = |wanted: bool| if wanted { Look::Up } else { Look::Away };
+        Wanted { dead: look(dead), locks: look(locks) }
+    }
+
+    fn write(&self, multistatus: &mut Multistatus, found: &Found) {
+        multistatus.response(&found.href, |response| match self.style {
+            Style::Names => response.propstat(200, |p| {
+                let has = |live: &&(Live, &str)| self.has(live.0, found);
+                self.live.iter().filter(has).for_each(|(_, element)| p.empty(element));
+                found.dead.iter().for_each(|dead| p.name(&dead.name));
+            }),
+            Style::All => {
+                response.propstat(200, |p| {
+                    self.live.iter().for_each(|(live, element)| self.value(p, *live, element, found));
+                    found.dead.iter().for_each(|dead| p.dead(&dead.xml));
+                });
+                self.missing(response, found, &[]);
+            }
+            Style::Named => {
+                response.propstat(200, |p| {
+                    self.live.iter().for_each(|(live, element)| self.value(p, *live, element, found));
+                    let asked = found.dead.iter().filter(|dead| self.other.contains(&dead.name));
+                    asked.for_each(|dead| p.dead(&dead.xml));
+                });
+                self.missing(response, found, &self.live);
+            }
+        });
+    }
+
+    /// Says 404 for what was named and is not there.
+    fn missing(
+        &self,
+        response: &mut ResponseWriter<'_>,
+        found: &Found,
+        live: &[(Live, &'static str)],
+    ) {
+        response.propstat(404, |p| {
+            let absent = live.iter().filter(|(live, _)| !self.has(*live, found));
+            absent.for_each(|(_, element)| p.empty(element));
+            let is_dead = |name: &&QName| !found.dead.iter().any(|dead| dead.name == **name);
+            self.other.iter().filter(is_dead).for_each(|name| p.name(name));
+        });
+    }
+
+    /// Whether the resource has the property: a collection has no length, type or entity tag.
+    fn has(&self, live: Live, found: &Found) -> bool {
+        match live {
+            Live::GetContentLength | Live::GetContentType | Live::GetEtag => {
+                !found.resource.is_collection()
+            }
+            Live::QuotaAvailableBytes | Live::QuotaUsedBytes => found.resource.is_collection(),
+            _ => true,
+        }
+    }
+
+    fn value(&self, p: &mut PropstatWriter<'_>, live: Live, element: &str, found: &Found) {
+        let resource = &found.resource;
+        if !self.has(live, found) {
+            return;
+        }
+        match live {
+            Live::CreationDate => p.text(element, &resource.created.rfc3339()),
+            Live::GetContentLength => {
+                p.text(element, &resource.size().unwrap_or_default().to_string());
+            }
+            Live::GetContentType => p.text(element, &media_type(resource)),
+            Live::GetEtag => {
+                if let Some(etag) = resource.etag() {
+                    p.text(element, &etag.to_string());
+                }
+            }
+            Live::GetLastModified => p.text(element, &resource.modified.http_date()),
+            Live::LockDiscovery => p.build(element, |out| {
+                found.locks.iter().for_each(|view| write_activelock(out, &shown(view, self.now)));
+            }),
+            Live::QuotaAvailableBytes | Live::QuotaUsedBytes => {
+                let space = self.space.as_ref();
+                let bytes = space.map(|space| match live {
+                    Live::QuotaAvailableBytes => space.available,
+                    _ => space.used,
+                });
+                p.text(element, &bytes.unwrap_or_default().to_string());
+            }
+            Live::ResourceId => {
+                p.raw(element, &format!("<D:href>urn:lockkeeper:{}</D:href>", resource.id));
+            }
+            Live::ResourceType if resource.is_collection() => p.raw(element, "<D:collection/>"),
+            Live::ResourceType => p.empty(element),
+            Live::SupportedLock => p.raw(element, supported_lock()),
+        }
+    }
+}
+
+pub(super) async fn proppatch(mut call: Call) -> Answer {
+    let body = call.xml().await?;
+    let patches = parse_propertyupdate(&body, &call.xml_limits())?;
+    let answers = call.dav.patch(&call.ask, &patches).await?;
+    let href = call.ask.path.href(call.ask.path.has_trailing_slash());
+    Ok(patched(&href, &patches, &answers))
+}
+
+fn patched(href: &str, patches: &[PropertyPatch], answers: &[Patched]) -> Response<Body> {
+    let mut multistatus = Multistatus::new();
+    let with = |wanted: fn(&Patched) -> bool| {
+        let pairs = patches.iter().zip(answers);
+        pairs.filter(move |(_, answer)| wanted(answer)).map(|(patch, _)| patch.name())
+    };
+    multistatus.response(href, |response| {
+        response.propstat(200, |p| with(|a| *a == Patched::Done).for_each(|name| p.name(name)));
+        response.propstat(403, |p| {
+            with(|a| *a == Patched::Protected).for_each(|name| p.name(name));
+            p.precondition("cannot-modify-protected-property");
+        });
+        response.propstat(507, |p| {
+            with(|a| matches!(a, Patched::TooLarge(_))).for_each(|name| p.name(name));
+            if let Some(Patched::TooLarge(why)) =
+                answers.iter().find(|answer| matches!(answer, Patched::TooLarge(_)))
+            {
+                p.description(why);
+            }
+        });
+        response.propstat(424, |p| with(|a| *a == Patched::Failed).for_each(|name| p.name(name)));
+    });
+    answer::xml(StatusCode::MULTI_STATUS, Body::full(multistatus.finish()))
+}

@@ -1,0 +1,563 @@
+//! What the seam promises (`store::engine`), asked of every engine by one suite. A new engine joins
+//! with one line at the end.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use lockkeeper::store::NoObserver;
+use lockkeeper::store::engine::{CommitError, Engine, Key, Mode, Order, StoreError};
+use lockkeeper::store::memory::MemoryEngine;
+use lockkeeper::store::sled::{SledEngine, SledOptions};
+use lockkeeper::store::transact::transact;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tempfile::TempDir;
+
+type Shared = Arc<dyn Engine>;
+
+fn key(text: &str) -> Key {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn sled(dir: &TempDir) -> Shared {
+    let options = SledOptions {
+        cache_bytes: 8 << 20,
+        open_time_max: Duration::from_secs(60),
+        stopwatch: || Duration::ZERO,
+        observer: Arc::new(NoObserver),
+    };
+    Arc::new(SledEngine::open(dir.path(), options).unwrap())
+}
+
+async fn put_all(engine: &Shared, rows: &[(&str, &str)]) {
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    for (name, value) in rows {
+        txn.put(key(name), key(value));
+    }
+    txn.commit().await.unwrap();
+}
+
+async fn get(engine: &Shared, name: &str) -> Option<Bytes> {
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    txn.get(&[key(name)]).await.unwrap().remove(0)
+}
+
+async fn names(engine: &Shared, from: &str, to: &str, limit: usize, order: Order) -> Vec<String> {
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    let rows = txn.scan(key(from)..key(to), limit, order).await.unwrap();
+    rows.iter()
+        .map(|(key, _)| String::from_utf8(key.to_vec()).unwrap())
+        .collect()
+}
+
+/// Runs `body` `count` times at once.
+async fn at_once<F, T>(count: usize, body: impl Fn(usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    try_join_all((0..count).map(|turn| tokio::spawn(body(turn))))
+        .await
+        .unwrap()
+}
+
+async fn no_update_is_lost(engine: Shared) {
+    let tasks = at_once(16, |_| {
+        let engine = Arc::clone(&engine);
+        async move {
+            for _ in 0..20 {
+                transact(&*engine, Mode::Write, &key("counter"), |txn, counter| {
+                    Box::pin(async move {
+                        let old = txn.get(std::slice::from_ref(counter)).await?.remove(0);
+                        let old: u64 =
+                            old.map_or(0, |old| String::from_utf8_lossy(&old).parse().unwrap());
+                        txn.put(counter.clone(), key(&(old + 1).to_string()));
+                        Ok::<_, StoreError>(())
+                    })
+                })
+                .await
+                .unwrap();
+            }
+        }
+    });
+    tasks.await;
+    assert_eq!(get(&engine, "counter").await, Some(key("320")));
+}
+
+/// Each of two writes its row only if the other's is absent: one must see the other.
+async fn no_write_skew_on_absent_rows(engine: Shared) {
+    for round in 0..20 {
+        let won = at_once(2, |me| {
+            let engine = Arc::clone(&engine);
+            let rows = [
+                key(&format!("skew{round}-{me}")),
+                key(&format!("skew{round}-{}", 1 - me)),
+            ];
+            async move {
+                transact(&*engine, Mode::Write, &rows, |txn, [mine, other]| {
+                    Box::pin(async move {
+                        let free = txn.get(std::slice::from_ref(other)).await?[0].is_none();
+                        if free {
+                            txn.put(mine.clone(), key("taken"));
+                        }
+                        Ok::<_, StoreError>(free)
+                    })
+                })
+                .await
+                .unwrap()
+            }
+        });
+        assert_eq!(won.await.iter().filter(|won| **won).count(), 1);
+    }
+}
+
+/// Each adds a row numbered by how many it found: no number comes twice.
+async fn no_phantoms(engine: Shared) {
+    let mut numbers = at_once(24, |_| {
+        let engine = Arc::clone(&engine);
+        async move {
+            transact(&*engine, Mode::Write, &(), |txn, ()| {
+                Box::pin(async move {
+                    let found = txn
+                        .scan(key("row-")..key("row."), 1000, Order::Ascending)
+                        .await?
+                        .len();
+                    txn.put(key(&format!("row-{found:04}")), Bytes::new());
+                    Ok::<_, StoreError>(found)
+                })
+            })
+            .await
+            .unwrap()
+        }
+    })
+    .await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..24).collect::<Vec<_>>());
+}
+
+async fn a_transaction_reads_its_own_writes(engine: Shared) {
+    put_all(&engine, &[("a", "old"), ("b", "old"), ("c", "old")]).await;
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    txn.put(key("a"), key("new"));
+    txn.delete(key("b"));
+    txn.delete(key("c"));
+    txn.put(key("c"), key("back"));
+    txn.put(key("d"), key("new"));
+    txn.delete(key("d"));
+    let keys = ["a", "b", "c", "d", "a"].map(key);
+    let expect = [Some("new"), None, Some("back"), None, Some("new")].map(|v| v.map(key));
+    assert_eq!(txn.get(&keys).await.unwrap(), expect);
+    txn.commit().await.unwrap();
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    assert_eq!(txn.get(&keys).await.unwrap(), expect);
+}
+
+async fn a_scan_mixes_in_own_writes(engine: Shared) {
+    put_all(&engine, &[("b", "1"), ("d", "1"), ("f", "1"), ("h", "1")]).await;
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    for own in ["a", "c", "f", "i"] {
+        txn.put(key(own), key("2"));
+    }
+    txn.delete(key("d"));
+    txn.delete(key("x"));
+    let rows = [
+        ("a", "2"),
+        ("b", "1"),
+        ("c", "2"),
+        ("f", "2"),
+        ("h", "1"),
+        ("i", "2"),
+    ];
+    let mut rows = rows.map(|(name, value)| (key(name), key(value))).to_vec();
+    let all = key("a")..key("z");
+    for limit in 0..8 {
+        let found = txn
+            .scan(all.clone(), limit, Order::Ascending)
+            .await
+            .unwrap();
+        assert_eq!(found, rows[..limit.min(6)], "limit {limit}");
+    }
+    let found = txn
+        .scan(key("b")..key("h"), 9, Order::Ascending)
+        .await
+        .unwrap();
+    assert_eq!(found, rows[1..4]);
+    rows.reverse();
+    for limit in 0..8 {
+        let found = txn
+            .scan(all.clone(), limit, Order::Descending)
+            .await
+            .unwrap();
+        assert_eq!(found, rows[..limit.min(6)], "limit {limit}");
+    }
+}
+
+async fn a_range_has_its_start_but_not_its_end(engine: Shared) {
+    put_all(&engine, &[("a", ""), ("b", ""), ("ba", ""), ("c", "")]).await;
+    let cases: [(&str, &str, &[&str]); 7] = [
+        ("a", "c", &["a", "b", "ba"]),
+        ("b", "ba", &["b"]),
+        ("b", "b", &[]),
+        ("c", "a", &[]),
+        ("aa", "bz", &["b", "ba"]),
+        ("", "b", &["a"]),
+        ("bb", "zzz", &["c"]),
+    ];
+    for (from, to, expect) in cases {
+        assert_eq!(
+            names(&engine, from, to, 9, Order::Ascending).await,
+            expect,
+            "{from}..{to}"
+        );
+        let mut reversed = expect.to_vec();
+        reversed.reverse();
+        assert_eq!(
+            names(&engine, from, to, 9, Order::Descending).await,
+            reversed,
+            "{from}..{to}"
+        );
+    }
+    assert_eq!(
+        names(&engine, "a", "d", 2, Order::Ascending).await,
+        ["a", "b"]
+    );
+    assert_eq!(
+        names(&engine, "a", "d", 2, Order::Descending).await,
+        ["c", "ba"]
+    );
+}
+
+async fn only_a_commit_changes_anything(engine: Shared) {
+    put_all(&engine, &[("kept", "1")]).await;
+    for ending in ["dropped", "settled"] {
+        let mut txn = engine.begin(Mode::Write).await.unwrap();
+        txn.put(key(ending), key("1"));
+        txn.delete(key("kept"));
+        match ending {
+            "settled" => txn.settle().await.unwrap(),
+            _ => drop(txn),
+        }
+    }
+    assert_eq!(
+        names(&engine, "a", "z", 9, Order::Ascending).await,
+        ["kept"]
+    );
+}
+
+async fn a_read_transaction_cannot_write(engine: Shared) {
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    txn.put(key("a"), key("1"));
+    assert!(matches!(
+        txn.commit().await,
+        Err(CommitError::Failed(StoreError::Failed(_)))
+    ));
+    assert_eq!(get(&engine, "a").await, None);
+    engine
+        .begin(Mode::Read)
+        .await
+        .unwrap()
+        .commit()
+        .await
+        .unwrap();
+    engine
+        .begin(Mode::Read)
+        .await
+        .unwrap()
+        .settle()
+        .await
+        .unwrap();
+}
+
+async fn an_empty_commit_is_fine(engine: Shared) {
+    engine
+        .begin(Mode::Write)
+        .await
+        .unwrap()
+        .commit()
+        .await
+        .unwrap();
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    txn.delete(key("never there"));
+    txn.commit().await.unwrap();
+    assert_eq!(names(&engine, "", "z", 9, Order::Ascending).await, [""; 0]);
+}
+
+async fn what_exceeds_a_limit_is_refused_whole(engine: Shared) {
+    let limits = engine.limits();
+    let long = |len: usize| Bytes::from(vec![b'x'; len]);
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    txn.put(long(limits.key_bytes_max), long(limits.value_bytes_max));
+    txn.commit().await.unwrap();
+    let rows = [
+        (key("value"), long(limits.value_bytes_max + 1)),
+        (long(limits.key_bytes_max + 1), Bytes::new()),
+    ];
+    for (name, value) in rows {
+        let mut txn = engine.begin(Mode::Write).await.unwrap();
+        txn.put(key("companion"), key("1"));
+        txn.put(name, value);
+        let refused = txn.commit().await;
+        assert!(
+            matches!(refused, Err(CommitError::Failed(StoreError::TooLarge(_)))),
+            "{refused:?}"
+        );
+    }
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    for row in 0..=limits.rows_per_transaction_max {
+        txn.put(key(&format!("m{row}")), Bytes::new());
+    }
+    let refused = txn.commit().await;
+    assert!(
+        matches!(refused, Err(CommitError::Failed(StoreError::TooLarge(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(names(&engine, "a", "w", 9, Order::Ascending).await, [""; 0]);
+}
+
+async fn the_rows_of_the_engine_are_its_own(engine: Shared) {
+    for name in [b"\0commit".as_slice(), b"\0format", b"\0", b""] {
+        let mut txn = engine.begin(Mode::Write).await.unwrap();
+        assert_eq!(txn.get(&[Bytes::from_static(name)]).await.unwrap(), [None]);
+        txn.put(Bytes::from_static(name), key("1"));
+        assert!(txn.commit().await.is_err(), "{name:?}");
+    }
+    put_all(&engine, &[("a", "1")]).await;
+    assert_eq!(names(&engine, "", "z", 9, Order::Ascending).await, ["a"]);
+    assert_eq!(names(&engine, "\0", "z", 9, Order::Descending).await, ["a"]);
+}
+
+async fn ten_thousand_rows_fit_in_one_transaction(engine: Shared) {
+    let name = |row: usize| format!("row{row:05}");
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    for row in 0..10_000 {
+        txn.put(key(&name(row)), key("some value"));
+    }
+    txn.commit().await.unwrap();
+    let expect: Vec<String> = (0..10_000).map(name).collect();
+    assert_eq!(
+        names(&engine, "row", "rox", 20_000, Order::Ascending).await,
+        expect
+    );
+    assert_eq!(
+        names(&engine, "row", "rox", 700, Order::Ascending).await,
+        expect[..700]
+    );
+    let last: Vec<String> = expect.iter().rev().take(700).cloned().collect();
+    assert_eq!(
+        names(&engine, "row", "rox", 700, Order::Descending).await,
+        last
+    );
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    for row in expect.iter().filter(|row| !row.ends_with('7')) {
+        txn.delete(key(row));
+    }
+    let left = txn
+        .scan(key("row")..key("rox"), 20_000, Order::Ascending)
+        .await
+        .unwrap();
+    assert_eq!(left.len(), 1000);
+    txn.commit().await.unwrap();
+    assert_eq!(
+        names(&engine, "row", "rox", 20_000, Order::Descending)
+            .await
+            .len(),
+        1000
+    );
+}
+
+async fn a_read_view_holds_while_writers_run(engine: Shared) {
+    put_all(&engine, &[("left", "0"), ("right", "0")]).await;
+    at_once(8, |me| {
+        let engine = Arc::clone(&engine);
+        async move {
+            for turn in 0..50 {
+                if me < 4 {
+                    let value = format!("{me}-{turn}");
+                    put_all(&engine, &[("left", &value), ("right", &value)]).await;
+                } else {
+                    let mut txn = engine.begin(Mode::Read).await.unwrap();
+                    let left = txn.get(&[key("left")]).await.unwrap();
+                    tokio::task::yield_now().await;
+                    let right = txn.get(&[key("right")]).await.unwrap();
+                    assert_eq!(left, right);
+                    let both = txn
+                        .scan(key("l")..key("s"), 9, Order::Ascending)
+                        .await
+                        .unwrap();
+                    assert_eq!(both[0].1, both[1].1);
+                    txn.settle().await.unwrap();
+                }
+            }
+        }
+    })
+    .await;
+}
+
+/// A caller may give up waiting for a commit; the others must not notice.
+async fn an_abandoned_commit_blocks_nobody(engine: Shared) {
+    for turn in 0..50 {
+        let mut txn = engine.begin(Mode::Write).await.unwrap();
+        txn.put(key(&format!("row{turn}")), key("1"));
+        let commit = txn.commit();
+        let abandoned = async { tokio::task::yield_now().await };
+        tokio::select! { biased; _ = commit => {}, () = abandoned => {} }
+    }
+    put_all(&engine, &[("after", "1")]).await;
+    assert_eq!(get(&engine, "after").await, Some(key("1")));
+}
+
+macro_rules! conformance {
+    ($($test:ident),* $(,)?) => {
+        mod on_memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(std::sync::Arc::new(super::MemoryEngine::new())).await;
+            })*
+        }
+        mod on_sled {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let dir = tempfile::tempdir().unwrap();
+                let engine = super::sled(&dir);
+                super::$test(std::sync::Arc::clone(&engine)).await;
+                engine.close().await.unwrap();
+                assert!(engine.begin(super::Mode::Read).await.is_err(), "closed");
+            })*
+        }
+    };
+}
+
+conformance! {
+    no_update_is_lost,
+    no_write_skew_on_absent_rows,
+    no_phantoms,
+    a_transaction_reads_its_own_writes,
+    a_scan_mixes_in_own_writes,
+    a_range_has_its_start_but_not_its_end,
+    only_a_commit_changes_anything,
+    a_read_transaction_cannot_write,
+    an_empty_commit_is_fine,
+    what_exceeds_a_limit_is_refused_whole,
+    the_rows_of_the_engine_are_its_own,
+    ten_thousand_rows_fit_in_one_transaction,
+    a_read_view_holds_while_writers_run,
+    an_abandoned_commit_blocks_nobody,
+}
+
+#[tokio::test]
+async fn sled_keeps_rows_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    for turn in 0..5 {
+        let engine = sled(&dir);
+        assert_eq!(
+            names(&engine, "a", "z", 99, Order::Ascending).await.len(),
+            turn
+        );
+        put_all(&engine, &[(&format!("row{turn}"), "1")]).await;
+        engine.close().await.unwrap();
+        engine.close().await.unwrap();
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Put(Key, Bytes),
+    Delete(Key),
+    Get(Vec<Key>),
+    Scan(Key, Key, usize, Order),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Commit,
+    Drop,
+    Settle,
+}
+
+/// Few and similar keys, so that operations meet.
+fn any_key() -> impl Strategy<Value = Key> {
+    prop::collection::vec(prop::sample::select(vec![0_u8, 1, b'a', b'b', 255]), 0..3)
+        .prop_map(|tail| Bytes::from([b"k".as_slice(), &tail].concat()))
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let order = prop_oneof![Just(Order::Ascending), Just(Order::Descending)];
+    let value = prop::collection::vec(any::<u8>(), 0..20);
+    prop_oneof![
+        4 => (any_key(), value).prop_map(|(key, value)| Op::Put(key, value.into())),
+        2 => any_key().prop_map(Op::Delete),
+        1 => prop::collection::vec(any_key(), 0..4).prop_map(Op::Get),
+        2 => (any_key(), any_key(), 0..9_usize, order)
+            .prop_map(|(from, to, limit, order)| Op::Scan(from, to, limit, order)),
+    ]
+}
+
+fn any_transaction() -> impl Strategy<Value = (Vec<Op>, End)> {
+    let end = prop_oneof![4 => Just(End::Commit), 1 => Just(End::Drop), 1 => Just(End::Settle)];
+    (prop::collection::vec(any_op(), 0..12), end)
+}
+
+/// What a transaction saw, and everything there is after it. Every case has a `prefix` of its own.
+async fn run(engine: &Shared, prefix: &[u8], ops: &[Op], end: End) -> Vec<(Key, Option<Bytes>)> {
+    let own = |key: &Key| Bytes::from([prefix, key].concat());
+    let some = |rows: Vec<(Key, Bytes)>| rows.into_iter().map(|(key, value)| (key, Some(value)));
+    let mut seen = Vec::new();
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    for op in ops {
+        match op {
+            Op::Put(key, value) => txn.put(own(key), value.clone()),
+            Op::Delete(key) => txn.delete(own(key)),
+            Op::Get(keys) => {
+                let keys: Vec<Key> = keys.iter().map(own).collect();
+                let values = txn.get(&keys).await.unwrap();
+                seen.extend(keys.into_iter().zip(values));
+            }
+            Op::Scan(from, to, limit, order) => {
+                seen.extend(some(
+                    txn.scan(own(from)..own(to), *limit, *order).await.unwrap(),
+                ));
+            }
+        }
+    }
+    match end {
+        End::Commit => txn.commit().await.unwrap(),
+        End::Drop => drop(txn),
+        End::Settle => txn.settle().await.unwrap(),
+    }
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    let all = own(&key("a"))..own(&key("z"));
+    seen.extend(some(txn.scan(all, 1000, Order::Ascending).await.unwrap()));
+    seen
+}
+
+#[test]
+fn sled_does_what_memory_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let engines: [Shared; 2] = [Arc::new(MemoryEngine::new()), sled(&dir)];
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let case = std::cell::Cell::new(0_u32);
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 200,
+        ..ProptestConfig::default()
+    });
+    let result = runner.run(
+        &prop::collection::vec(any_transaction(), 1..12),
+        |transactions| {
+            case.set(case.get() + 1);
+            let prefix = [b"t".as_slice(), &case.get().to_be_bytes()].concat();
+            for (ops, end) in transactions {
+                let [memory, sled] = engines
+                    .each_ref()
+                    .map(|engine| runtime.block_on(run(engine, &prefix, &ops, end)));
+                prop_assert_eq!(memory, sled);
+            }
+            Ok(())
+        },
+    );
+    result.unwrap();
+    runtime.block_on(engines[1].close()).unwrap();
+}

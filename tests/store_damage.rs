@@ -1,0 +1,258 @@
+//! Stores that cannot be opened say why in a sentence: in use, cut short, damaged, too new. None of
+//! it may end in a panic, and never may damage be served as data.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lockkeeper::store::NoObserver;
+use lockkeeper::store::engine::{Engine, Key, Mode, Order, StoreError};
+use lockkeeper::store::sled::{OpenError, SledEngine, SledOptions};
+use tempfile::TempDir;
+
+const COMMITS: u32 = 600;
+
+fn open(dir: &Path) -> Result<SledEngine, OpenError> {
+    open_within(dir, Duration::from_secs(60))
+}
+
+fn open_within(dir: &Path, open_time_max: Duration) -> Result<SledEngine, OpenError> {
+    let options = SledOptions {
+        cache_bytes: 8 << 20,
+        open_time_max,
+        stopwatch: || Duration::ZERO,
+        observer: Arc::new(NoObserver),
+    };
+    SledEngine::open(dir, options)
+}
+
+fn key(number: u32) -> Key {
+    Bytes::from(format!("row{:03}", number % 400))
+}
+
+/// A store with a history: 600 commits over 400 rows of 500 bytes.
+async fn fill(dir: &Path) -> SledEngine {
+    let engine = open(dir).unwrap();
+    for number in 0..COMMITS {
+        let mut txn = engine.begin(Mode::Write).await.unwrap();
+        txn.put(key(number), Bytes::from(format!("{number:0500}")));
+        txn.commit().await.unwrap();
+    }
+    engine
+}
+
+async fn rows(engine: &SledEngine) -> Result<Vec<(Key, Bytes)>, StoreError> {
+    let mut txn = engine.begin(Mode::Read).await?;
+    txn.scan(key(0)..Bytes::from_static(b"z"), 10_000, Order::Ascending)
+        .await
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The folder as it is between two commits, which is how a killed process leaves it.
+async fn killed_store() -> TempDir {
+    let (live, dead) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = fill(live.path()).await;
+    copy(live.path(), dead.path());
+    engine.close().await.unwrap();
+    dead
+}
+
+fn log(dir: &Path) -> fs::File {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(dir.join("db"))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_log_cut_short_is_refused() {
+    let dir = killed_store().await;
+    let log = log(dir.path());
+    log.set_len(log.metadata().unwrap().len() - 64 * 1024)
+        .unwrap();
+    let error = open(dir.path()).unwrap_err();
+    let OpenError::LostHistory {
+        found, promised, ..
+    } = error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(promised, u64::from(COMMITS));
+    assert!(found < promised);
+    assert!(
+        error
+            .to_string()
+            .contains("restore it from a backup, or remove the file"),
+        "{error}"
+    );
+    let error = open(dir.path()).unwrap_err();
+    assert!(
+        matches!(error, OpenError::LostHistory { .. }),
+        "also the second time: {error}"
+    );
+    // The way out that the sentence names.
+    fs::remove_file(dir.path().join("commit-number")).unwrap();
+    let engine = open(dir.path()).unwrap();
+    assert!(!rows(&engine).await.unwrap().is_empty());
+    engine.close().await.unwrap();
+    open(dir.path()).unwrap().close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_emptied_log_is_refused() {
+    let dir = killed_store().await;
+    for file in ["db", "conf"] {
+        fs::remove_file(dir.path().join(file)).unwrap();
+    }
+    let error = open(dir.path()).unwrap_err();
+    assert!(
+        matches!(error, OpenError::LostHistory { found: 0, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_flipped_byte_is_an_error_or_harmless() {
+    let sound = killed_store().await;
+    let whole = tempfile::tempdir().unwrap();
+    copy(sound.path(), whole.path());
+    let engine = open(whole.path()).unwrap();
+    let expect = rows(&engine).await.unwrap();
+    engine.close().await.unwrap();
+    assert_eq!(expect.len(), 400);
+
+    let len = log(sound.path()).metadata().unwrap().len();
+    let (mut refused, mut damaged) = (0, 0);
+    for place in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        copy(sound.path(), dir.path());
+        let at = len / 40 * place + 40;
+        let mut bytes = [0; 8];
+        log(dir.path()).read_exact_at(&mut bytes, at).unwrap();
+        log(dir.path())
+            .write_all_at(&bytes.map(|byte| !byte), at)
+            .unwrap();
+        let engine = match open(dir.path()) {
+            Ok(engine) => engine,
+            Err(OpenError::Damaged { .. } | OpenError::LostHistory { .. }) => {
+                refused += 1;
+                continue;
+            }
+            Err(other) => panic!("{other}"),
+        };
+        match rows(&engine).await {
+            Ok(found) => assert!(found == expect, "other data after a flip at {at}"),
+            Err(StoreError::Damaged(_)) => damaged += 1,
+            Err(other) => panic!("{other}"),
+        }
+        engine.close().await.unwrap();
+    }
+    assert!(refused + damaged > 0, "no flip hit anything");
+}
+
+#[tokio::test]
+async fn damage_to_the_small_files_is_named() {
+    for (file, damage) in [
+        ("commit-number", "x".repeat(16)),
+        ("commit-number", String::new()),
+    ] {
+        let dir = killed_store().await;
+        fs::write(dir.path().join(file), damage).unwrap();
+        let error = open(dir.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(file), "{error}");
+    }
+    let dir = killed_store().await;
+    fs::write(dir.path().join("conf"), "x".repeat(40)).unwrap();
+    let error = open(dir.path()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&dir.path().display().to_string()),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_store_is_opened_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path()).unwrap();
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(
+        error.to_string().contains("stop that Lockkeeper first"),
+        "{error}"
+    );
+    engine.close().await.unwrap();
+    open(dir.path()).unwrap().close().await.unwrap();
+}
+
+/// Changes a row that only the engine can reach.
+fn set_format(dir: &Path, format: Option<&[u8]>) {
+    let db = sled::Config::new()
+        .path(dir)
+        .flush_every_ms(None)
+        .open()
+        .unwrap();
+    match format {
+        Some(format) => db.insert(b"\0format", format).unwrap(),
+        None => db.remove(b"\0format").unwrap(),
+    };
+    db.flush().unwrap();
+}
+
+#[tokio::test]
+async fn only_known_formats_are_opened() {
+    let cases: [(Option<&[u8]>, &str); 3] = [
+        (
+            Some(&[0, 0, 0, 0, 0, 0, 0, 2]),
+            "was made by a newer Lockkeeper (format 2;",
+        ),
+        (Some(b"two"), "is damaged (a number of 3 bytes)"),
+        (
+            None,
+            "is damaged (it has rows, but none that tells its format)",
+        ),
+    ];
+    for (format, expect) in cases {
+        let dir = killed_store().await;
+        set_format(dir.path(), format);
+        let error = open(dir.path()).unwrap_err();
+        assert!(error.to_string().contains(expect), "{format:?}: {error}");
+    }
+}
+
+#[test]
+fn opening_has_a_time_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = open_within(dir.path(), Duration::ZERO).unwrap_err();
+    assert!(matches!(error, OpenError::TimeLimit { .. }), "{error}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = open(&file.join("meta")).unwrap_err();
+    assert!(matches!(error, OpenError::Failed { .. }), "{error}");
+    assert!(error.to_string().contains("file/meta"), "{error}");
+}
