@@ -3,7 +3,11 @@
 //! A program that is not installed is skipped with a line that says so; with
 //! `LOCKKEEPER_NO_SKIPS=1`, as in CI, it fails. Debian's names of the packages are in `.ci/run`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests of programs speak to people")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests of programs speak to people"
+)]
 #![allow(clippy::disallowed_methods, reason = "real programs take real time")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 

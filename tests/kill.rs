@@ -42,7 +42,10 @@ fn kill_again_and_again(rounds: u64) {
     }
     for round in 0..rounds {
         let acknowledged = load_and_kill(&mut server, &mut workers, round);
-        assert!(acknowledged > 20, "round {round}: a load of {acknowledged} requests proves nothing");
+        assert!(
+            acknowledged > 20,
+            "round {round}: a load of {acknowledged} requests proves nothing"
+        );
         server = server.restart();
         for worker in &mut workers {
             worker.connect(&server);
@@ -60,10 +63,15 @@ fn load_and_kill(server: &mut Server, workers: &mut [Worker], round: u64) -> u64
     // Not the same moment in every round: sometimes amid the first writes, sometimes well after.
     let load = Duration::from_millis(500 + round * 377 % 1_500);
     std::thread::scope(|scope| {
-        let running: Vec<_> =
-            workers.iter_mut().map(|worker| scope.spawn(move || worker.work_until_killed())).collect();
+        let running: Vec<_> = workers
+            .iter_mut()
+            .map(|worker| scope.spawn(move || worker.work_until_killed()))
+            .collect();
         std::thread::sleep(load);
         server.kill();
-        running.into_iter().map(|thread| thread.join().unwrap()).sum()
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
     })
 }

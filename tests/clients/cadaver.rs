@@ -19,7 +19,11 @@ fn lock_put_steal_and_unlock() {
     alice.put("/plan.txt", "one\n").status(201);
 
     // cadaver forgets its tokens when it ends; the check-out stays.
-    let said = cadaver(&server, "alice", "lock plan.txt\nput two plan.txt\ndiscover plan.txt\n");
+    let said = cadaver(
+        &server,
+        "alice",
+        "lock plan.txt\nput two plan.txt\ndiscover plan.txt\n",
+    );
     assert!(said.contains("succeeded"), "{said}");
     alice.get("/plan.txt").status(200).containing("two\n");
     let discovery = "<propfind xmlns='DAV:'><prop><lockdiscovery/></prop></propfind>";
@@ -42,7 +46,11 @@ fn lock_put_steal_and_unlock() {
     }
 
     // Another session of alice: the check-out is hers whatever the token, and freed by its own.
-    cadaver(&server, "alice", "steal plan.txt\nput three plan.txt\ndelete plan.txt\nunlock plan.txt\n");
+    cadaver(
+        &server,
+        "alice",
+        "steal plan.txt\nput three plan.txt\ndelete plan.txt\nunlock plan.txt\n",
+    );
     alice.get("/plan.txt").status(200).containing("three\n");
     assert_no_lock_left(&alice);
     let said = cadaver(&server, "bob", "put two plan.txt\ndelete plan.txt\n");
@@ -69,6 +77,11 @@ fn cadaver(server: &Server, user: &str, commands: &str) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(format!("{commands}quit\n").as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(format!("{commands}quit\n").as_bytes())
+        .unwrap();
     told(&child.wait_with_output().unwrap())
 }

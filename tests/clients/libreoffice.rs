@@ -29,22 +29,36 @@ fn two_people_and_one_document() {
     office.step(&format!("create {url}"));
     office.step("close");
     assert_no_lock_left(&alice);
-    assert!(alice.get(path).status(200).body.starts_with(b"PK"), "an ODT is a ZIP archive");
+    assert!(
+        alice.get(path).status(200).body.starts_with(b"PK"),
+        "an ODT is a ZIP archive"
+    );
 
     assert_eq!(office.step(&format!("open {url}")), "editable");
     assert_eq!(office.step("read"), "created");
     let locks = locks_below(&bob, "/");
     assert_eq!(locks.len(), 1, "an open document is locked: {locks:?}");
-    assert!(locks[0].contains("LibreOffice"), "the owner's text comes back: {}", locks[0]);
+    assert!(
+        locks[0].contains("LibreOffice"),
+        "the owner's text comes back: {}",
+        locks[0]
+    );
     let refused = bob.lock(path, "Second-180").status(423);
-    assert!(elements(&refused, "holder").contains(&"alice".to_owned()), "who holds it: {refused}");
+    assert!(
+        elements(&refused, "holder").contains(&"alice".to_owned()),
+        "who holds it: {refused}"
+    );
     bob.put(path, "bob was here").status(423);
 
     let mut other = Office::start("bob");
     assert_eq!(other.step(&format!("open {url}")), "read-only");
     assert_eq!(other.step("read"), "created");
     other.step("close");
-    assert_eq!(locks_below(&bob, "/").len(), 1, "alice's lock still stands, alone");
+    assert_eq!(
+        locks_below(&bob, "/").len(),
+        1,
+        "alice's lock still stands, alone"
+    );
 
     for word in ["once", "twice"] {
         office.step(&format!("append {word}"));
@@ -60,14 +74,20 @@ fn two_people_and_one_document() {
     other.step("save");
     other.step("close");
     assert_no_lock_left(&alice);
-    assert!(alice.get(path).status(200).body.starts_with(b"PK"), "still a document");
+    assert!(
+        alice.get(path).status(200).body.starts_with(b"PK"),
+        "still a document"
+    );
     office.stop();
     other.stop();
     assert!(server.stop().success());
 }
 
 fn has_uno() -> bool {
-    let imported = Command::new(PYTHON).args(["-c", "import uno"]).stderr(Stdio::null()).status();
+    let imported = Command::new(PYTHON)
+        .args(["-c", "import uno"])
+        .stderr(Stdio::null())
+        .status();
     imported.is_ok_and(|status| status.success()) || skipped("python3-uno is not installed")
 }
 
@@ -87,7 +107,10 @@ impl Office {
         let program = Command::new("soffice")
             .args(["--headless", "--norestore", "--nologo", "--nodefault"])
             .arg(format!("--accept=pipe,name={pipe};urp;"))
-            .arg(format!("-env:UserInstallation=file://{}", profile.path().display()))
+            .arg(format!(
+                "-env:UserInstallation=file://{}",
+                profile.path().display()
+            ))
             .env("HOME", profile.path())
             .process_group(0)
             .stdin(Stdio::null())
@@ -103,7 +126,13 @@ impl Office {
             .spawn()
             .unwrap();
         let answers = BufReader::new(driver.stdout.take().unwrap());
-        Self { steps: driver.stdin.take(), program, driver, answers, _profile: profile }
+        Self {
+            steps: driver.stdin.take(),
+            program,
+            driver,
+            answers,
+            _profile: profile,
+        }
     }
 
     /// One step of the script; what it saw.
@@ -113,7 +142,9 @@ impl Office {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
         let seen = answer.trim().strip_prefix("ok");
-        seen.unwrap_or_else(|| panic!("{step}: {answer:?}")).trim().to_owned()
+        seen.unwrap_or_else(|| panic!("{step}: {answer:?}"))
+            .trim()
+            .to_owned()
     }
 
     /// Ends it as a person would.

@@ -29,7 +29,10 @@ fn copy_sync_and_check_a_thousand_files() {
     let local_path = local.path().to_str().unwrap();
     rclone(&server, &["copy", local_path, ":webdav:copy"]);
     assert_eq!(files_below(&alice, "/copy/").len(), FILES);
-    rclone(&server, &["check", "--download", local_path, ":webdav:copy"]);
+    rclone(
+        &server,
+        &["check", "--download", local_path, ":webdav:copy"],
+    );
 
     // Changed, new and gone: sync makes the server look the same.
     fs::write(local.path().join("Ordner 00/größe-0.txt"), "changed").unwrap();
@@ -37,8 +40,20 @@ fn copy_sync_and_check_a_thousand_files() {
     fs::remove_dir_all(local.path().join("Ordner 01")).unwrap();
     rclone(&server, &["sync", local_path, ":webdav:copy"]);
     assert_eq!(files_below(&alice, "/copy/").len(), FILES + 1 - FILES / 20);
-    rclone(&server, &["check", "--download", local_path, ":webdav:copy"]);
-    let report = try_rclone(&server, &["sync", "--stats-log-level", "NOTICE", local_path, ":webdav:copy"]);
+    rclone(
+        &server,
+        &["check", "--download", local_path, ":webdav:copy"],
+    );
+    let report = try_rclone(
+        &server,
+        &[
+            "sync",
+            "--stats-log-level",
+            "NOTICE",
+            local_path,
+            ":webdav:copy",
+        ],
+    );
     assert!(told(&report).contains("Checks:"), "{}", told(&report));
     assert!(!told(&report).contains("Deleted:"), "{}", told(&report));
     alice.get("/copy/new.txt").status(200).containing("new");
@@ -60,15 +75,28 @@ fn a_locked_file_survives_a_refused_upload() {
         bob.put("/plan.txt", "bob's").status(201);
         let token = bob.lock("/plan.txt", timeout).status(200).lock_token();
         for command in ["copyto", "moveto"] {
-            let output = try_rclone(&server, &[command, file.to_str().unwrap(), ":webdav:plan.txt"]);
-            assert!(!output.status.success(), "rclone {command} onto a locked file");
+            let output = try_rclone(
+                &server,
+                &[command, file.to_str().unwrap(), ":webdav:plan.txt"],
+            );
+            assert!(
+                !output.status.success(),
+                "rclone {command} onto a locked file"
+            );
             assert!(told(&output).contains("423"), "{}", told(&output));
             bob.get("/plan.txt").status(200).containing("bob's");
         }
-        assert!(!try_rclone(&server, &["deletefile", ":webdav:plan.txt"]).status.success());
+        assert!(
+            !try_rclone(&server, &["deletefile", ":webdav:plan.txt"])
+                .status
+                .success()
+        );
         bob.get("/plan.txt").status(200).containing("bob's");
         bob.unlock("/plan.txt", &token).status(204);
-        rclone(&server, &["copyto", file.to_str().unwrap(), ":webdav:plan.txt"]);
+        rclone(
+            &server,
+            &["copyto", file.to_str().unwrap(), ":webdav:plan.txt"],
+        );
         bob.get("/plan.txt").status(200).containing("another text");
         rclone(&server, &["deletefile", ":webdav:plan.txt"]);
         bob.get("/plan.txt").status(404);
@@ -91,7 +119,16 @@ fn command(server: &Server, arguments: &[&str]) -> Command {
     let mut command = Command::new("rclone");
     command
         .args(arguments)
-        .args(["--config", "/dev/null", "--transfers", "8", "--retries", "1", "--low-level-retries", "2"])
+        .args([
+            "--config",
+            "/dev/null",
+            "--transfers",
+            "8",
+            "--retries",
+            "1",
+            "--low-level-retries",
+            "2",
+        ])
         .env("RCLONE_WEBDAV_URL", server.url("/"))
         .env("RCLONE_WEBDAV_VENDOR", "other")
         .env("RCLONE_WEBDAV_USER", "alice")

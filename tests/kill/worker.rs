@@ -111,14 +111,19 @@ impl Worker {
         let found = self.look();
         let unanswered = self.unanswered.take();
         let expected = [Some(&self.folder), unanswered.as_ref()];
-        let explained = expected.into_iter().flatten().any(|folder| explains(folder, &found));
+        let explained = expected
+            .into_iter()
+            .flatten()
+            .any(|folder| explains(folder, &found));
         assert!(
             explained,
             "round {round}, {}:\nfound {}\nacknowledged {}\nor {}",
             self.folder_path,
             told(&found),
             told(&self.folder),
-            unanswered.as_ref().map_or_else(|| "nothing else".to_owned(), told)
+            unanswered
+                .as_ref()
+                .map_or_else(|| "nothing else".to_owned(), told)
         );
         self.folder = found;
         for (name, file) in &self.folder {
@@ -135,7 +140,10 @@ impl Worker {
     fn look(&self) -> Folder {
         let query = "<D:propfind xmlns:D='DAV:'><D:prop><D:lockdiscovery/>\
                      <colour xmlns='urn:example'/></D:prop></D:propfind>";
-        let listing = self.client.propfind(&self.folder_path, "1", query).status(207);
+        let listing = self
+            .client
+            .propfind(&self.folder_path, "1", query)
+            .status(207);
         let hrefs = elements(&listing, "href").into_iter();
         // Members only: `lockroot` and `locktoken` hold hrefs too.
         let mut names: Vec<_> = hrefs
@@ -153,7 +161,14 @@ impl Worker {
             let token = tokens.first().map(|href| between_tags(href));
             let content = self.client.get(&path).status(200).body;
             let colour = elements(&properties, "colour").pop();
-            found.insert(name, File { content, colour, lock: token.map_or(Lock::Free, Lock::Held) });
+            found.insert(
+                name,
+                File {
+                    content,
+                    colour,
+                    lock: token.map_or(Lock::Free, Lock::Held),
+                },
+            );
         }
         found
     }
@@ -182,19 +197,42 @@ impl Worker {
 
     fn put(&mut self, name: &str) -> Step {
         self.sequence += 1;
-        let max = if self.below(2) == 0 { INLINE_MAX } else { CONTENT_MAX };
+        let max = if self.below(2) == 0 {
+            INLINE_MAX
+        } else {
+            CONTENT_MAX
+        };
         let size = self.below(max as u64);
-        let content = content(&self.folder_path, self.sequence, usize::try_from(size).unwrap());
+        let content = content(
+            &self.folder_path,
+            self.sequence,
+            usize::try_from(size).unwrap(),
+        );
         let mut after = self.folder.clone();
-        let empty = File { content: Vec::new(), colour: None, lock: Lock::Free };
-        after.entry(name.to_owned()).or_insert(empty).content.clone_from(&content);
-        Step { body: content, ..self.step("PUT", name, &[name], &[201, 204], after) }
+        let empty = File {
+            content: Vec::new(),
+            colour: None,
+            lock: Lock::Free,
+        };
+        after
+            .entry(name.to_owned())
+            .or_insert(empty)
+            .content
+            .clone_from(&content);
+        Step {
+            body: content,
+            ..self.step("PUT", name, &[name], &[201, 204], after)
+        }
     }
 
     /// Of a name that is free as well: that makes an empty file.
     fn lock(&self, name: &str) -> Option<Step> {
         let mut after = self.folder.clone();
-        let empty = File { content: Vec::new(), colour: None, lock: Lock::Free };
+        let empty = File {
+            content: Vec::new(),
+            colour: None,
+            lock: Lock::Free,
+        };
         let file = after.entry(name.to_owned()).or_insert(empty);
         if file.lock != Lock::Free {
             return None;
@@ -202,7 +240,10 @@ impl Worker {
         file.lock = Lock::Somebody;
         let mut step = self.step("LOCK", name, &[], &[200, 201], after);
         step.headers.push(("Timeout", "Second-1800".to_owned()));
-        Some(Step { body: LOCKINFO.into(), ..step })
+        Some(Step {
+            body: LOCKINFO.into(),
+            ..step
+        })
     }
 
     fn unlock(&self, name: &str) -> Option<Step> {
@@ -241,7 +282,10 @@ impl Worker {
             "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop>\
              <colour xmlns='urn:example'>{colour}</colour></D:prop></D:set></D:propertyupdate>"
         );
-        Some(Step { body: body.into(), ..self.step("PROPPATCH", name, &[name], &[207], after) })
+        Some(Step {
+            body: body.into(),
+            ..self.step("PROPPATCH", name, &[name], &[207], after)
+        })
     }
 
     fn delete(&self, name: &str) -> Option<Step> {
@@ -269,7 +313,14 @@ impl Worker {
             headers.push(("If", submitted.join(" ")));
         }
         let path = format!("{}{name}", self.folder_path);
-        Step { method, path, headers, body: Vec::new(), success, after }
+        Step {
+            method,
+            path,
+            headers,
+            body: Vec::new(),
+            success,
+            after,
+        }
     }
 
     fn token(&self, name: &str) -> Option<&str> {
@@ -311,8 +362,14 @@ fn exchange(
     client: &Client,
     step: &Step,
 ) -> io::Result<Response> {
-    let headers: Vec<_> = step.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut request = client.head_of(step.method, &step.path, &headers, &step.body).into_bytes();
+    let headers: Vec<_> = step
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let mut request = client
+        .head_of(step.method, &step.path, &headers, &step.body)
+        .into_bytes();
     request.extend_from_slice(&step.body);
     connection.get_mut().write_all(&request)?;
     Response::read(connection, step.method)
@@ -320,23 +377,33 @@ fn exchange(
 
 fn explains(expected: &Folder, found: &Folder) -> bool {
     expected.len() == found.len()
-        && expected.iter().zip(found).all(|((name, file), (found_name, found_file))| {
-            let lock = match &file.lock {
-                Lock::Somebody => found_file.lock != Lock::Free,
-                known => *known == found_file.lock,
-            };
-            let rest = (name, &file.content, &file.colour);
-            lock && rest == (found_name, &found_file.content, &found_file.colour)
-        })
+        && expected
+            .iter()
+            .zip(found)
+            .all(|((name, file), (found_name, found_file))| {
+                let lock = match &file.lock {
+                    Lock::Somebody => found_file.lock != Lock::Free,
+                    known => *known == found_file.lock,
+                };
+                let rest = (name, &file.content, &file.colour);
+                lock && rest == (found_name, &found_file.content, &found_file.colour)
+            })
 }
 
 /// A folder in a few lines, without the content.
 fn told(folder: &Folder) -> String {
     let line = |(name, file): (&String, &File)| {
         let size = file.content.len();
-        let first = file.content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = file
+            .content
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
         let first = String::from_utf8_lossy(first);
-        format!("\n  {name}: {size} bytes {first:?} {:?} {:?}", file.colour, file.lock)
+        format!(
+            "\n  {name}: {size} bytes {first:?} {:?} {:?}",
+            file.colour, file.lock
+        )
     };
     folder.iter().map(line).collect()
 }

@@ -3,7 +3,10 @@
 //!
 //! Knows just enough XML to pick texts out of our own answers; not a parser.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this module")]
+#![allow(
+    dead_code,
+    reason = "each test binary uses its own part of this module"
+)]
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -22,13 +25,21 @@ pub fn succeed(command: &mut Command) -> String {
 /// Status and both outputs of a program, for a failure message.
 pub fn told(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
+    format!(
+        "{}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    )
 }
 
 /// Whether all `programs` are installed. Says which one is not; fails where nothing may be skipped.
 pub fn installed(programs: &[&str]) -> bool {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let is_there = |program| path.split(':').any(|folder| Path::new(folder).join(program).exists());
+    let is_there = |program| {
+        path.split(':')
+            .any(|folder| Path::new(folder).join(program).exists())
+    };
     let missing = programs.iter().find(|program| !is_there(**program));
     missing.is_none_or(|program| skipped(&format!("{program} is not installed")))
 }
@@ -50,11 +61,20 @@ pub fn skipped(why: &str) -> bool {
 /// Every file below a collection, as decoded paths relative to it, sorted.
 pub fn files_below(client: &Client, collection: &str) -> Vec<String> {
     let answer = find_below(client, collection, "resourcetype");
-    let decode = |path| percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let decode = |path| {
+        percent_encoding::percent_decode_str(path)
+            .decode_utf8_lossy()
+            .into_owned()
+    };
     let mut files: Vec<_> = elements(&answer, "href")
         .iter()
         .filter(|href| !href.ends_with('/'))
-        .map(|href| decode(href.strip_prefix(collection).expect("a member of the collection")))
+        .map(|href| {
+            decode(
+                href.strip_prefix(collection)
+                    .expect("a member of the collection"),
+            )
+        })
         .collect();
     files.sort();
     files
@@ -62,13 +82,20 @@ pub fn files_below(client: &Client, collection: &str) -> Vec<String> {
 
 /// What stands in each `activelock` element at and below a collection.
 pub fn locks_below(client: &Client, collection: &str) -> Vec<String> {
-    elements(&find_below(client, collection, "lockdiscovery"), "activelock")
+    elements(
+        &find_below(client, collection, "lockdiscovery"),
+        "activelock",
+    )
 }
 
 /// Fails the test when a lock is left anywhere.
 #[track_caller]
 pub fn assert_no_lock_left(client: &Client) {
-    assert_eq!(locks_below(client, "/"), Vec::<String>::new(), "locks are left");
+    assert_eq!(
+        locks_below(client, "/"),
+        Vec::<String>::new(),
+        "locks are left"
+    );
 }
 
 fn find_below(client: &Client, collection: &str, property: &str) -> Response {
@@ -84,7 +111,11 @@ pub fn elements(answer: &Response, local_name: &str) -> Vec<String> {
     for (at, _) in text.match_indices('<') {
         let tag = &text[at + 1..];
         let tag = &tag[..tag.find('>').expect("every tag ends")];
-        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap_or_default();
+        let name = tag
+            .trim_start_matches('/')
+            .split([' ', '/'])
+            .next()
+            .unwrap_or_default();
         if name.rsplit(':').next() != Some(local_name) || tag.ends_with('/') {
             continue;
         }
