@@ -169,6 +169,6 @@ impl Dav {
     /// Refuses what makes the store grow while the disk is nearly full: what is left is for
     /// deleting, unlocking and reading.
     fn require_room(&self, bytes: u64) -> Result<(), DavError> {
-        Ok(self.blobs.has_room(bytes)?)
+        Ok(self.blobs.has_room(bytes.max(1))?)
     }
 }
