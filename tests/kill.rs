@@ -23,6 +23,11 @@ const ROUNDS_IN_CI: u64 = 10;
 const ROUNDS_AT_LENGTH: u64 = 200;
 
 #[test]
+fn what_differs_is_seen() {
+    worker::assert_differences_are_seen();
+}
+
+#[test]
 fn ten_kills() {
     kill_again_and_again(ROUNDS_IN_CI);
 }

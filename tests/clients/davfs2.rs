@@ -1,5 +1,5 @@
-//! davfs2: the server as a folder. davfs2 locks every file that is opened for writing and uploads it
-//! ten seconds after the close, so that programs rename and delete what is still locked.
+//! davfs2: the server as a folder. davfs2 locks every file that is opened for writing and uploads
+//! it ten seconds after the close, so that programs rename and delete what is still locked.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -28,7 +28,7 @@ const FLOWS: &[Flow] = &[
     Flow {
         name: "create, edit and append",
         before: &[("old.txt", "one\n")],
-        script: "echo one > new.txt; echo two >> new.txt; echo two >> old.txt; echo -n > empty.txt",
+        script: "echo one > new.txt; echo two >> new.txt; echo two >> old.txt; : > empty.txt",
         after: &[
             ("empty.txt", ""),
             ("new.txt", "one\ntwo\n"),
@@ -40,7 +40,8 @@ const FLOWS: &[Flow] = &[
         name: "vim saves",
         before: &[("plan.txt", "eins\n")],
         script: r#"for word in zwei drei; do
-                     vim -u NONE -N -es -c 'set swapfile backupskip=' -c "1s/.*/$word/" -c wq plan.txt
+                     vim -u NONE -N -es -c 'set swapfile backupskip=' \
+                       -c "1s/.*/$word/" -c wq plan.txt
                    done
                    vim -u NONE -N -es -c 'set swapfile backupskip=' -c 'normal ineu' -c wq new.txt
                    test "$(ls -A | tr '\n' ' ')" = 'new.txt plan.txt '"#,
@@ -49,7 +50,8 @@ const FLOWS: &[Flow] = &[
     Flow {
         name: "vim saves beside a backup file",
         before: &[("plan.txt", "eins\n")],
-        script: "vim -u NONE -N -es -c 'set swapfile backup backupskip=' -c '1s/.*/zwei/' -c wq plan.txt",
+        script: "vim -u NONE -N -es -c 'set swapfile backup backupskip=' \
+                   -c '1s/.*/zwei/' -c wq plan.txt",
         after: &[("plan.txt", "zwei\n"), ("plan.txt~", "eins\n")],
     },
     Flow {
@@ -368,8 +370,8 @@ impl Mount {
             fs::create_dir(file(folder)).unwrap();
         }
         permit(&file("cache"), 0o777);
-        // Kernels since 2025 read folders with larger buffers than davfs2's default of 16 KiB: every
-        // readdir fails with EINVAL. The rest is davfs2 as it comes, with its late upload.
+        // Kernels since 2025 read folders with larger buffers than davfs2's default of 16 KiB:
+        // every readdir fails with EINVAL. The rest is davfs2 as it comes, with its late upload.
         let configuration = format!(
             "buf_size 256\nuse_locks 1\nask_auth 0\ncache_dir {}\nsecrets {}\n",
             file("cache").display(),

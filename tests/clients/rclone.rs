@@ -1,5 +1,6 @@
 //! rclone: a thousand files at a time, eight at once. It never locks, and after a refused upload it
-//! deletes the target, so whatever refuses the PUT has to refuse that DELETE too.
+//! deletes the target, so whatever refuses the PUT has to refuse that DELETE too. It sends at most
+//! a hundred requests a second, whatever the server.
 
 use std::fs;
 use std::process::{Command, Output};

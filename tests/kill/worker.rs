@@ -390,6 +390,49 @@ fn explains(expected: &Folder, found: &Folder) -> bool {
             })
 }
 
+/// Each way in which a file can differ from what was acknowledged fails the comparison.
+pub fn assert_differences_are_seen() {
+    let lock = Lock::Held("a".to_owned());
+    let file = File {
+        content: content("/", 1, 500),
+        colour: Some("red".to_owned()),
+        lock,
+    };
+    let folder = |name: &str, file: &File| Folder::from([(name.to_owned(), file.clone())]);
+    let known = folder("file", &file);
+    assert!(explains(&known, &known));
+    let mut torn = file.clone();
+    torn.content[300] ^= 1;
+    let mut short = file.clone();
+    short.content.pop();
+    let colourless = File {
+        colour: None,
+        ..file.clone()
+    };
+    let free = File {
+        lock: Lock::Free,
+        ..file.clone()
+    };
+    let renewed = File {
+        lock: Lock::Held("b".to_owned()),
+        ..file.clone()
+    };
+    for other in [&torn, &short, &colourless, &free, &renewed] {
+        assert!(!explains(&known, &folder("file", other)), "{other:?}");
+    }
+    assert!(!explains(&known, &folder("other", &file)));
+    assert!(!explains(&known, &Folder::new()) && !explains(&Folder::new(), &known));
+    let asked = folder(
+        "file",
+        &File {
+            lock: Lock::Somebody,
+            ..file.clone()
+        },
+    );
+    assert!(explains(&asked, &folder("file", &renewed)));
+    assert!(!explains(&asked, &folder("file", &free)));
+}
+
 /// A folder in a few lines, without the content.
 fn told(folder: &Folder) -> String {
     let line = |(name, file): (&String, &File)| {
