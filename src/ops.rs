@@ -120,12 +120,15 @@ impl Dav {
         config: Config,
         now: Timestamp,
     ) -> Result<Self, DavError> {
-        let dav = Self { engine, blobs, ids: Ids::default(), config };
-        dav.write(&now, |txn, now| {
-            Box::pin(async move { Ok(Tx::new(txn, *now).make_root().await?) })
-        })
-        .await?;
-        Ok(dav)
+        let first_free = transact(&*engine, Mode::Write, &now, |txn, now| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, *now);
+                tx.make_root().await?;
+                tx.first_free_id().await
+            })
+        });
+        let ids = Ids::new(first_free.await?);
+        Ok(Self { engine, blobs, ids, config })
     }
 
     /// The configuration that this tree was opened with.

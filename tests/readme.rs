@@ -51,3 +51,19 @@ fn the_lock_tables_are_those_of_the_code() {
         assert!(readme.contains(&table), "README.md lacks the {policy:?} table:\n\n{table}\n");
     }
 }
+
+#[test]
+fn the_configuration_table_has_every_setting_with_its_default() {
+    let readme = include_str!("../README.md");
+    let defaults = toml::Table::try_from(lockkeeper::config::Config::default()).expect("TOML");
+    let mut settings = 0;
+    for (section, fields) in &defaults {
+        for (field, default) in fields.as_table().expect("a section") {
+            let row = format!("| `{section}.{field}` | `{default}` |");
+            assert!(readme.contains(&row), "README.md lacks the row {row}");
+            settings += 1;
+        }
+    }
+    let rows = readme.lines().filter(|line| line.starts_with("| `") && line.contains('.'));
+    assert_eq!(rows.count(), settings, "README.md has rows for settings that do not exist");
+}

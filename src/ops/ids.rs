@@ -13,9 +13,17 @@ use crate::store::tx::Tx;
 
 const BLOCK: u64 = 1000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ids {
     reserved: Mutex<Range<u64>>,
+    /// Content from here on belongs to uploads of this process.
+    pub(super) first_free_at_start: ContentId,
+}
+
+impl Ids {
+    pub(super) fn new(first_free: u64) -> Self {
+        Self { reserved: Mutex::default(), first_free_at_start: ContentId(first_free) }
+    }
 }
 
 impl Dav {
