@@ -144,7 +144,10 @@ fn check(rule: impl Fn(&str, &str) -> Vec<String>) {
     let mut seen = 0;
     for path in all_files() {
         let test = path.ends_with("/tests.rs") || path.contains("/tests/");
-        if !path.starts_with("src/") || !path.ends_with(".rs") || test {
+        let rust = Path::new(&path)
+            .extension()
+            .is_some_and(|extension| extension == "rs");
+        if !path.starts_with("src/") || !rust || test {
             continue;
         }
         let code = code_of(&fs::read_to_string(root().join(&path)).unwrap());
@@ -228,9 +231,9 @@ fn all_files() -> Vec<String> {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                left.push(path)
+                left.push(path);
             } else {
-                files.push(path)
+                files.push(path);
             }
         }
     }
