@@ -140,7 +140,7 @@ impl Call {
         };
         if self.dav.find(&unconditional).await?.is_collection() {
             return Err(DavError::BadRequest(
-                "a collection is moved or deleted whole: leave Depth out or say infinity".to_owned(),
+                "a collection is moved or deleted whole: leave Depth out or say infinity".into(),
             ));
         }
         Ok(())
