@@ -71,7 +71,10 @@ impl Ask {
     /// The tokens of this server that the request submitted.
     fn tokens(&self) -> Vec<LockToken> {
         let in_if = self.if_header.iter().flat_map(IfHeader::submitted_tokens);
-        in_if.chain(self.lock_token.as_deref()).filter_map(LockToken::parse).collect()
+        in_if
+            .chain(self.lock_token.as_deref())
+            .filter_map(LockToken::parse)
+            .collect()
     }
 }
 
@@ -85,7 +88,10 @@ impl Dav {
         observer: Arc<dyn CommitObserver>,
     ) -> Result<Arc<Self>, OpenError> {
         let data = &config.store.data;
-        let failed = |what: String| OpenError::Failed { dir: data.clone(), what };
+        let failed = |what: String| OpenError::Failed {
+            dir: data.clone(),
+            what,
+        };
         let (engine, blobs): (Arc<dyn Engine>, Blobs) = if config.store.memory {
             (Arc::new(MemoryEngine::new()), Blobs::memory())
         } else {
@@ -101,7 +107,9 @@ impl Dav {
             (Arc::new(engine), blobs)
         };
         let dav = Self::new(engine, blobs, config.clone(), now);
-        dav.await.map(Arc::new).map_err(|error| failed(error.to_string()))
+        dav.await
+            .map(Arc::new)
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// An empty tree in memory.
@@ -128,7 +136,12 @@ impl Dav {
             })
         });
         let ids = Ids::new(first_free.await?);
-        Ok(Self { engine, blobs, ids, config })
+        Ok(Self {
+            engine,
+            blobs,
+            ids,
+            config,
+        })
     }
 
     /// The configuration that this tree was opened with.

@@ -6,10 +6,26 @@ use lockkeeper::lock::rules::{Action, Policy, Standing, permits};
 /// The table as the README prints it.
 fn table(policy: Policy) -> String {
     let columns = [
-        ("persistent: owner", LockKind::Persistent, &[Standing::Owner, Standing::Bearer][..]),
-        ("persistent: others", LockKind::Persistent, &[Standing::Other]),
-        ("transient: owner with the token", LockKind::Transient, &[Standing::Bearer]),
-        ("transient: everybody else", LockKind::Transient, &[Standing::Owner, Standing::Other]),
+        (
+            "persistent: owner",
+            LockKind::Persistent,
+            &[Standing::Owner, Standing::Bearer][..],
+        ),
+        (
+            "persistent: others",
+            LockKind::Persistent,
+            &[Standing::Other],
+        ),
+        (
+            "transient: owner with the token",
+            LockKind::Transient,
+            &[Standing::Bearer],
+        ),
+        (
+            "transient: everybody else",
+            LockKind::Transient,
+            &[Standing::Owner, Standing::Other],
+        ),
         (
             "read-only: anyone",
             LockKind::ReadOnly,
@@ -23,7 +39,9 @@ fn table(policy: Policy) -> String {
         ("delete", Action::Delete),
     ];
     let mut table = String::from("| |");
-    columns.iter().for_each(|(title, ..)| table += &format!(" {title} |"));
+    columns
+        .iter()
+        .for_each(|(title, ..)| table += &format!(" {title} |"));
     table += "\n|---|";
     columns.iter().for_each(|_| table += "---|");
     for (name, action) in actions {
@@ -48,7 +66,10 @@ fn the_lock_tables_are_those_of_the_code() {
     let readme = include_str!("../README.md");
     for policy in [Policy::Drive, Policy::Strict] {
         let table = table(policy);
-        assert!(readme.contains(&table), "README.md lacks the {policy:?} table:\n\n{table}\n");
+        assert!(
+            readme.contains(&table),
+            "README.md lacks the {policy:?} table:\n\n{table}\n"
+        );
     }
 }
 
@@ -64,6 +85,12 @@ fn the_configuration_table_has_every_setting_with_its_default() {
             settings += 1;
         }
     }
-    let rows = readme.lines().filter(|line| line.starts_with("| `") && line.contains('.'));
-    assert_eq!(rows.count(), settings, "README.md has rows for settings that do not exist");
+    let rows = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains('.'));
+    assert_eq!(
+        rows.count(),
+        settings,
+        "README.md has rows for settings that do not exist"
+    );
 }

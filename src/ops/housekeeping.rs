@@ -1,7 +1,7 @@
 //! Work that no request waits for: expired locks, detached trees, unused content files.
 
-use super::events::tell_expired;
 use super::Dav;
+use super::events::tell_expired;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
@@ -53,7 +53,9 @@ impl Dav {
             self.write(&forgetting, |txn, (now, unused)| {
                 Box::pin(async move {
                     let mut tx = Tx::new(txn, *now);
-                    unused.iter().for_each(|content| tx.forget_unused_content(*content));
+                    unused
+                        .iter()
+                        .for_each(|content| tx.forget_unused_content(*content));
                     Ok(())
                 })
             })
@@ -67,7 +69,11 @@ impl Dav {
     pub async fn remove_orphans(&self, now: Timestamp) -> Result<u64, DavError> {
         let mut removed = 0;
         for folder in 0..=u8::MAX {
-            for content in self.blobs.list_older_than(self.ids.first_free_at_start, folder).await? {
+            for content in self
+                .blobs
+                .list_older_than(self.ids.first_free_at_start, folder)
+                .await?
+            {
                 if !self.is_content_used(now, content).await? {
                     self.blobs.remove(content).await?;
                     removed += 1;
@@ -125,19 +131,29 @@ mod tests {
 
     async fn start(engine: &Arc<dyn Engine>, folder: &std::path::Path) -> Dav {
         let blobs = Blobs::open(folder, 0).expect("a folder");
-        Dav::new(Arc::clone(engine), blobs, Config::default(), NOW).await.expect("a tree")
+        Dav::new(Arc::clone(engine), blobs, Config::default(), NOW)
+            .await
+            .expect("a tree")
     }
 
     async fn large_upload(dav: &Dav) -> crate::store::NewContent {
         let mut intake = Intake::new(dav, None).expect("room");
-        intake.push(Bytes::from(vec![7; 10_000])).await.expect("written");
+        intake
+            .push(Bytes::from(vec![7; 10_000]))
+            .await
+            .expect("written");
         intake.finish(None).await.expect("synced")
     }
 
     async fn files(dav: &Dav) -> usize {
         let mut count = 0;
         for folder in 0..=u8::MAX {
-            count += dav.blobs.list_older_than(ContentId(u64::MAX), folder).await.unwrap().len();
+            count += dav
+                .blobs
+                .list_older_than(ContentId(u64::MAX), folder)
+                .await
+                .unwrap()
+                .len();
         }
         count
     }
@@ -148,7 +164,10 @@ mod tests {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let before = start(&engine, folder.path()).await;
         let kept = large_upload(&before).await;
-        before.upload(&ask("/kept"), kept, None, None).await.expect("uploaded");
+        before
+            .upload(&ask("/kept"), kept, None, None)
+            .await
+            .expect("uploaded");
         let _never_named = large_upload(&before).await;
         drop(before);
 
@@ -168,7 +187,9 @@ mod tests {
         dav.make_collection(&ask("/c")).await.expect("made");
         for path in ["/c/a", "/c/a", "/c/b"] {
             let content = large_upload(&dav).await;
-            dav.upload(&ask(path), content, None, None).await.expect("uploaded");
+            dav.upload(&ask(path), content, None, None)
+                .await
+                .expect("uploaded");
         }
         assert_eq!(files(&dav).await, 3);
         dav.sweep(NOW).await.expect("swept");

@@ -22,7 +22,10 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn new(first_free: u64) -> Self {
-        Self { reserved: Mutex::default(), first_free_at_start: ContentId(first_free) }
+        Self {
+            reserved: Mutex::default(),
+            first_free_at_start: ContentId(first_free),
+        }
     }
 }
 
@@ -56,7 +59,6 @@ impl Dav {
 
 /// A random version, so that an entity tag never repeats.
 pub(super) fn random_version() -> Result<u64, DavError> {
-    getrandom::u64().map_err(|error| {
-        DavError::Internal(format!("the system gave no random numbers: {error}"))
-    })
+    getrandom::u64()
+        .map_err(|error| DavError::Internal(format!("the system gave no random numbers: {error}")))
 }

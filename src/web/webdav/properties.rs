@@ -44,7 +44,11 @@ const LIVE: [(Live, &str, InAllProp); 11] = [
     (Live::GetEtag, "D:getetag", InAllProp::Yes),
     (Live::GetLastModified, "D:getlastmodified", InAllProp::Yes),
     (Live::LockDiscovery, "D:lockdiscovery", InAllProp::Yes),
-    (Live::QuotaAvailableBytes, "D:quota-available-bytes", InAllProp::No),
+    (
+        Live::QuotaAvailableBytes,
+        "D:quota-available-bytes",
+        InAllProp::No,
+    ),
     (Live::QuotaUsedBytes, "D:quota-used-bytes", InAllProp::No),
     (Live::ResourceId, "D:resource-id", InAllProp::No),
     (Live::ResourceType, "D:resourcetype", InAllProp::Yes),
@@ -90,14 +94,19 @@ pub(super) async fn propfind(mut call: Call) -> Answer {
     let mut multistatus = Multistatus::new();
     for _ in 0..=PAGES_AT_ONCE {
         match search.next_page().await? {
-            Some(page) => page.iter().for_each(|found| rendering.write(&mut multistatus, found)),
+            Some(page) => page
+                .iter()
+                .for_each(|found| rendering.write(&mut multistatus, found)),
             None => {
                 let body = Body::full(multistatus.finish());
                 return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
             }
         }
     }
-    Ok(answer::xml(StatusCode::MULTI_STATUS, streamed(rendering, search, multistatus)))
+    Ok(answer::xml(
+        StatusCode::MULTI_STATUS,
+        streamed(rendering, search, multistatus),
+    ))
 }
 
 /// Page by page, in constant memory. A failure breaks the connection, so that the client notices.
@@ -105,15 +114,21 @@ fn streamed(rendering: Rendering, search: Search, multistatus: Multistatus) -> B
     let state = Some((rendering, search, multistatus));
     Body::stream(
         stream::try_unfold(state, |state| async move {
-            let Some((rendering, mut search, mut multistatus)) = state else { return Ok(None) };
+            let Some((rendering, mut search, mut multistatus)) = state else {
+                return Ok(None);
+            };
             let begun: Bytes = multistatus.take();
             if !begun.is_empty() {
                 return Ok(Some((begun, Some((rendering, search, multistatus)))));
             }
             match search.next_page().await.map_err(io::Error::other)? {
                 Some(page) => {
-                    page.iter().for_each(|found| rendering.write(&mut multistatus, found));
-                    Ok(Some((multistatus.take(), Some((rendering, search, multistatus)))))
+                    page.iter()
+                        .for_each(|found| rendering.write(&mut multistatus, found));
+                    Ok(Some((
+                        multistatus.take(),
+                        Some((rendering, search, multistatus)),
+                    )))
                 }
                 None => Ok(Some((multistatus.finish(), None))),
             }
@@ -124,10 +139,12 @@ fn streamed(rendering: Rendering, search: Search, multistatus: Multistatus) -> B
 
 fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavError> {
     let all = |which: InAllProp| {
-        let wanted = LIVE.iter().filter(move |(.., in_all)| {
-            which == InAllProp::No || *in_all == InAllProp::Yes
-        });
-        wanted.map(|(live, element, _)| (*live, *element)).collect::<Vec<_>>()
+        let wanted = LIVE
+            .iter()
+            .filter(move |(.., in_all)| which == InAllProp::No || *in_all == InAllProp::Yes);
+        wanted
+            .map(|(live, element, _)| (*live, *element))
+            .collect::<Vec<_>>()
     };
     let (mut live, names, style) = match request {
         PropfindRequest::AllProp { include } => (all(InAllProp::Yes), include, Style::All),
@@ -145,45 +162,73 @@ fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavErro
     let asks_quota = live
         .iter()
         .any(|(live, _)| matches!(live, Live::QuotaAvailableBytes | Live::QuotaUsedBytes));
-    let space = if asks_quota { Some(call.dav.space()?) } else { None };
-    Ok(Rendering { live, other, style, space, now: call.ask.now })
+    let space = if asks_quota {
+        Some(call.dav.space()?)
+    } else {
+        None
+    };
+    Ok(Rendering {
+        live,
+        other,
+        style,
+        space,
+        now: call.ask.now,
+    })
 }
 
 fn live_of(name: &QName) -> Option<(Live, &'static str)> {
     if name.ns != DAV_NS {
         return None;
     }
-    let known = LIVE.iter().find(|(_, element, _)| element[2..] == name.name)?;
+    let known = LIVE
+        .iter()
+        .find(|(_, element, _)| element[2..] == name.name)?;
     Some((known.0, known.1))
 }
 
 impl Rendering {
     fn wanted(&self) -> Wanted {
         let locks = self.style != Style::Names
-            && self.live.iter().any(|(live, _)| *live == Live::LockDiscovery);
+            && self
+                .live
+                .iter()
+                .any(|(live, _)| *live == Live::LockDiscovery);
         let dead = self.style != Style::Named || !self.other.is_empty();
         let look = |wanted: bool| if wanted { Look::Up } else { Look::Away };
-        Wanted { dead: look(dead), locks: look(locks) }
+        Wanted {
+            dead: look(dead),
+            locks: look(locks),
+        }
     }
 
     fn write(&self, multistatus: &mut Multistatus, found: &Found) {
         multistatus.response(&found.href, |response| match self.style {
             Style::Names => response.propstat(200, |p| {
                 let has = |live: &&(Live, &str)| self.has(live.0, found);
-                self.live.iter().filter(has).for_each(|(_, element)| p.empty(element));
+                self.live
+                    .iter()
+                    .filter(has)
+                    .for_each(|(_, element)| p.empty(element));
                 found.dead.iter().for_each(|dead| p.name(&dead.name));
             }),
             Style::All => {
                 response.propstat(200, |p| {
-                    self.live.iter().for_each(|(live, element)| self.value(p, *live, element, found));
+                    self.live
+                        .iter()
+                        .for_each(|(live, element)| self.value(p, *live, element, found));
                     found.dead.iter().for_each(|dead| p.dead(&dead.xml));
                 });
                 self.missing(response, found, &[]);
             }
             Style::Named => {
                 response.propstat(200, |p| {
-                    self.live.iter().for_each(|(live, element)| self.value(p, *live, element, found));
-                    let asked = found.dead.iter().filter(|dead| self.other.contains(&dead.name));
+                    self.live
+                        .iter()
+                        .for_each(|(live, element)| self.value(p, *live, element, found));
+                    let asked = found
+                        .dead
+                        .iter()
+                        .filter(|dead| self.other.contains(&dead.name));
                     asked.for_each(|dead| p.dead(&dead.xml));
                 });
                 self.missing(response, found, &self.live);
@@ -202,7 +247,10 @@ impl Rendering {
             let absent = live.iter().filter(|(live, _)| !self.has(*live, found));
             absent.for_each(|(_, element)| p.empty(element));
             let is_dead = |name: &&QName| !found.dead.iter().any(|dead| dead.name == **name);
-            self.other.iter().filter(is_dead).for_each(|name| p.name(name));
+            self.other
+                .iter()
+                .filter(is_dead)
+                .for_each(|name| p.name(name));
         });
     }
 
@@ -235,7 +283,10 @@ impl Rendering {
             }
             Live::GetLastModified => p.text(element, &resource.modified.http_date()),
             Live::LockDiscovery => p.build(element, |out| {
-                found.locks.iter().for_each(|view| write_activelock(out, &shown(view, self.now)));
+                found
+                    .locks
+                    .iter()
+                    .for_each(|view| write_activelock(out, &shown(view, self.now)));
             }),
             Live::QuotaAvailableBytes | Live::QuotaUsedBytes => {
                 let space = self.space.as_ref();
@@ -246,7 +297,10 @@ impl Rendering {
                 p.text(element, &bytes.unwrap_or_default().to_string());
             }
             Live::ResourceId => {
-                p.raw(element, &format!("<D:href>urn:lockkeeper:{}</D:href>", resource.id));
+                p.raw(
+                    element,
+                    &format!("<D:href>urn:lockkeeper:{}</D:href>", resource.id),
+                );
             }
             Live::ResourceType if resource.is_collection() => p.raw(element, "<D:collection/>"),
             Live::ResourceType => p.empty(element),
@@ -267,23 +321,30 @@ fn patched(href: &str, patches: &[PropertyPatch], answers: &[Patched]) -> Respon
     let mut multistatus = Multistatus::new();
     let with = |wanted: fn(&Patched) -> bool| {
         let pairs = patches.iter().zip(answers);
-        pairs.filter(move |(_, answer)| wanted(answer)).map(|(patch, _)| patch.name())
+        pairs
+            .filter(move |(_, answer)| wanted(answer))
+            .map(|(patch, _)| patch.name())
     };
     multistatus.response(href, |response| {
-        response.propstat(200, |p| with(|a| *a == Patched::Done).for_each(|name| p.name(name)));
+        response.propstat(200, |p| {
+            with(|a| *a == Patched::Done).for_each(|name| p.name(name))
+        });
         response.propstat(403, |p| {
             with(|a| *a == Patched::Protected).for_each(|name| p.name(name));
             p.precondition("cannot-modify-protected-property");
         });
         response.propstat(507, |p| {
             with(|a| matches!(a, Patched::TooLarge(_))).for_each(|name| p.name(name));
-            if let Some(Patched::TooLarge(why)) =
-                answers.iter().find(|answer| matches!(answer, Patched::TooLarge(_)))
+            if let Some(Patched::TooLarge(why)) = answers
+                .iter()
+                .find(|answer| matches!(answer, Patched::TooLarge(_)))
             {
                 p.description(why);
             }
         });
-        response.propstat(424, |p| with(|a| *a == Patched::Failed).for_each(|name| p.name(name)));
+        response.propstat(424, |p| {
+            with(|a| *a == Patched::Failed).for_each(|name| p.name(name))
+        });
     });
     answer::xml(StatusCode::MULTI_STATUS, Body::full(multistatus.finish()))
 }
