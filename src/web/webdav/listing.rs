@@ -74,16 +74,12 @@ fn rows(top: String, search: Search) -> Body {
             let Some((mut html, mut search)) = state else {
                 return Ok(None);
             };
-            match search.next_page().await.map_err(io::Error::other)? {
-                Some(page) => {
-                    page.iter().for_each(|found| row(&mut html, found));
-                    Ok(Some((Bytes::from(html), Some((String::new(), search)))))
-                }
-                None => {
-                    html.push_str("</table></html>\n");
-                    Ok::<_, io::Error>(Some((Bytes::from(html), None)))
-                }
-            }
+            let Some(page) = search.next_page().await.map_err(io::Error::other)? else {
+                html.push_str("</table></html>\n");
+                return Ok::<_, io::Error>(Some((Bytes::from(html), None)));
+            };
+            page.iter().for_each(|found| row(&mut html, found));
+            Ok(Some((Bytes::from(html), Some((String::new(), search)))))
         })
         .boxed(),
     )

@@ -61,13 +61,16 @@ enum InAllProp {
     No,
 }
 
+/// Most answers are small and go out whole, with a length; the others are streamed.
+const PAGES_AT_ONCE: usize = 3;
+
 /// How a PROPFIND is answered for each resource.
 struct Rendering {
     live: Vec<(Live, &'static str)>,
     /// Named properties that are not live: dead ones, or missing.
     other: Vec<QName>,
     style: Style,
-    /// The namespace of `xmlns` declarations is written by the multistatus itself.
+    /// Filled if a quota was asked for.
     space: Option<Space>,
     now: Timestamp,
 }
@@ -89,19 +92,14 @@ pub(super) async fn propfind(mut call: Call) -> Answer {
     let rendering = rendering(&call, request)?;
     let mut search = call.dav.search(call.ask, depth, rendering.wanted()).await?;
 
-    // Most answers are small and go out whole, with a length; the others are streamed.
-    const PAGES_AT_ONCE: usize = 2;
     let mut multistatus = Multistatus::new();
-    for _ in 0..=PAGES_AT_ONCE {
-        match search.next_page().await? {
-            Some(page) => page
-                .iter()
-                .for_each(|found| rendering.write(&mut multistatus, found)),
-            None => {
-                let body = Body::full(multistatus.finish());
-                return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
-            }
-        }
+    for _ in 0..PAGES_AT_ONCE {
+        let Some(page) = search.next_page().await? else {
+            let body = Body::full(multistatus.finish());
+            return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
+        };
+        page.iter()
+            .for_each(|found| rendering.write(&mut multistatus, found));
     }
     Ok(answer::xml(
         StatusCode::MULTI_STATUS,
@@ -204,7 +202,7 @@ impl Rendering {
     fn write(&self, multistatus: &mut Multistatus, found: &Found) {
         multistatus.response(&found.href, |response| match self.style {
             Style::Names => response.propstat(200, |p| {
-                let has = |live: &&(Live, &str)| self.has(live.0, found);
+                let has = |live: &&(Live, &str)| Self::has(live.0, found);
                 self.live
                     .iter()
                     .filter(has)
@@ -244,7 +242,7 @@ impl Rendering {
         live: &[(Live, &'static str)],
     ) {
         response.propstat(404, |p| {
-            let absent = live.iter().filter(|(live, _)| !self.has(*live, found));
+            let absent = live.iter().filter(|(live, _)| !Self::has(*live, found));
             absent.for_each(|(_, element)| p.empty(element));
             let is_dead = |name: &&QName| !found.dead.iter().any(|dead| dead.name == **name);
             self.other
@@ -255,7 +253,7 @@ impl Rendering {
     }
 
     /// Whether the resource has the property: a collection has no length, type or entity tag.
-    fn has(&self, live: Live, found: &Found) -> bool {
+    fn has(live: Live, found: &Found) -> bool {
         match live {
             Live::GetContentLength | Live::GetContentType | Live::GetEtag => {
                 !found.resource.is_collection()
@@ -267,7 +265,7 @@ impl Rendering {
 
     fn value(&self, p: &mut PropstatWriter<'_>, live: Live, element: &str, found: &Found) {
         let resource = &found.resource;
-        if !self.has(live, found) {
+        if !Self::has(live, found) {
             return;
         }
         match live {
@@ -327,7 +325,7 @@ fn patched(href: &str, patches: &[PropertyPatch], answers: &[Patched]) -> Respon
     };
     multistatus.response(href, |response| {
         response.propstat(200, |p| {
-            with(|a| *a == Patched::Done).for_each(|name| p.name(name))
+            with(|a| *a == Patched::Done).for_each(|name| p.name(name));
         });
         response.propstat(403, |p| {
             with(|a| *a == Patched::Protected).for_each(|name| p.name(name));
@@ -343,7 +341,7 @@ fn patched(href: &str, patches: &[PropertyPatch], answers: &[Patched]) -> Respon
             }
         });
         response.propstat(424, |p| {
-            with(|a| *a == Patched::Failed).for_each(|name| p.name(name))
+            with(|a| *a == Patched::Failed).for_each(|name| p.name(name));
         });
     });
     answer::xml(StatusCode::MULTI_STATUS, Body::full(multistatus.finish()))
