@@ -16,7 +16,7 @@ pub fn error_body(error: &DavError) -> Option<Bytes> {
         // Locks bring a sentence each; what has none gets its own.
         if error.locks().is_empty() {
             push_element(out, "L:reason", |out| {
-                push_text(out, &error.public_sentence())
+                push_text(out, &error.public_sentence());
             });
         }
     });
@@ -90,8 +90,8 @@ fn push_refusing_lock(out: &mut String, lock: &RefusingLock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::lock_kinds::LockKind;
     use crate::protocol::time::Timestamp;
-    use crate::protocol::xml::LockKind;
 
     fn check(error: &DavError, expect: Option<&str>) {
         let body = error_body(error);
