@@ -106,6 +106,51 @@ fn knowing_a_token_does_not_help_another_user() {
 }
 
 #[test]
+fn who_has_a_shared_lock_in_hand_shares() {
+    use LockKind::*;
+    use LockScope::*;
+    let others = lock(Transient, Shared, 2, 20);
+    let cases = [
+        (lock(Transient, Shared, 1, 10), true),
+        (lock(Persistent, Shared, 1, 11), true),
+        (lock(Transient, Exclusive, 1, 10), false),
+        (lock(Persistent, Shared, 3, 11), false),
+    ];
+    for (own, allowed) in cases {
+        let tokens = [LockToken(Uuid::from_u128(10))];
+        let around = Surroundings {
+            here: vec![others.clone(), own.clone()],
+            ..Surroundings::default()
+        };
+        let asking = asker(1, &tokens);
+        let answer = check(
+            Policy::Drive,
+            &asking,
+            Doing::Change,
+            ResourceId(7),
+            &around,
+        );
+        assert_eq!(answer.is_ok(), allowed, "beside {own:?}");
+    }
+    let below = Surroundings {
+        here: vec![lock(Transient, Shared, 1, 10)],
+        below: vec![Lock {
+            root: ResourceId(8),
+            ..others
+        }],
+        ..Surroundings::default()
+    };
+    for (tokens, allowed) in [
+        (vec![LockToken(Uuid::from_u128(10))], true),
+        (vec![], false),
+    ] {
+        let asking = asker(1, &tokens);
+        let answer = check(Policy::Drive, &asking, Doing::Remove, ResourceId(7), &below);
+        assert_eq!(answer.is_ok(), allowed);
+    }
+}
+
+#[test]
 fn where_each_doing_looks() {
     use Doing::*;
     let frozen = || vec![lock(LockKind::ReadOnly, LockScope::Exclusive, 1, 10)];
