@@ -192,23 +192,20 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     let ancestors: Vec<ResourceId> =
         walk.ancestors().unwrap_or_default().iter().map(|above| above.id).collect();
     let around = tx.surroundings(&walk, taking.wanted.depth == LockDepth::Infinity).await?;
-    let root = match (walk.found(), gap) {
-        (Some(resource), _) => resource.id,
-        (None, Some((parent, name))) => {
-            let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
-            let version = taking.version;
-            let content = Content { place: Place::Empty, size: 0, version, media_type: None };
-            let file = new_resource(taking.new_id, name, ask.now, Some(content));
-            tx.make(&cleared, parent, &file, None)?;
-            file.id
-        }
-        (None, None) => return Err(DavError::ParentMissing),
-    };
+    let root = walk.found().map_or(taking.new_id, |resource| resource.id);
     let lock = Lock { root, ..taking.lock.clone() };
+    // Before asking for leave to make a file: a conflict is what the client has to know of.
     let granted = match rules::grant(lock, &around) {
         Ok(granted) => granted,
         Err(refusal) => return Err(conflict(&mut tx, ask, refusal).await?),
     };
+    if let Some((parent, name)) = gap {
+        let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+        let version = taking.version;
+        let content = Content { place: Place::Empty, size: 0, version, media_type: None };
+        let file = new_resource(root, name, ask.now, Some(content));
+        tx.make(&cleared, parent, &file, None)?;
+    }
     tx.add_lock(&granted, &ancestors)?;
     let lock = granted.lock().clone();
     let href = ask.path.href(walk.found().is_some_and(crate::resource::Resource::is_collection));
