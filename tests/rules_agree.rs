@@ -9,10 +9,14 @@
 )]
 
 #[path = "rules_agree/naive.rs"]
-#[allow(clippy::match_same_arms, reason = "the tables stay as the text has them")]
+#[allow(
+    clippy::match_same_arms,
+    reason = "the tables stay as the text has them"
+)]
 mod naive;
 #[path = "rules_agree/server.rs"]
 mod server;
+mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

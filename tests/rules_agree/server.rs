@@ -8,24 +8,21 @@ use bytes::Bytes;
 use lockkeeper::blobs::Blobs;
 use lockkeeper::config::Config;
 use lockkeeper::lock::rules::Policy as RealPolicy;
-use lockkeeper::lock::{Lock as RealLock, LockDepth, LockKind, LockScope, LockToken, UserId};
+use lockkeeper::lock::{Lock as RealLock, LockDepth, LockKind, LockScope, LockToken};
 use lockkeeper::ops::access::Principal;
-use lockkeeper::ops::intake::Intake;
 use lockkeeper::ops::locking::LockAsk;
 use lockkeeper::ops::properties::{Look, Wanted};
 use lockkeeper::ops::relocate::CopyDepth;
 use lockkeeper::ops::{Ask, Dav};
 use lockkeeper::protocol::error::{DavError, RefusingLock};
-use lockkeeper::protocol::headers::{Conditions, Depth, Overwrite, RequestedTimeout};
-use lockkeeper::protocol::if_header::{IfCondition, IfHeader, IfList, IfTest, Sense, Tag};
-use lockkeeper::protocol::path::DavPath;
+use lockkeeper::protocol::headers::{Depth, Overwrite, RequestedTimeout};
 use lockkeeper::protocol::time::Timestamp;
 use lockkeeper::protocol::xml::{DeadProperty, PropertyPatch, QName};
 use lockkeeper::store::engine::{Engine, Mode, Order};
 use lockkeeper::store::memory::MemoryEngine;
-use uuid::Uuid;
 
 use crate::naive::{Answer, Asker, Kind, Lock, Node, Policy, Request, Scope, User, World};
+use crate::support::{self, path, put};
 
 /// When the locks are taken.
 const BEFORE: Timestamp = Timestamp(1_000_000);
@@ -109,7 +106,7 @@ impl Server {
         for (at, node) in world.tree.iter().filter(|(at, _)| *at != "/") {
             let ask = ask(User::Alice, at, &[], BEFORE);
             match node {
-                Node::File(size) => put(&server.drive, &ask, *size).await.unwrap(),
+                Node::File(size) => drop(put(&server.drive, &ask, *size).await.unwrap()),
                 Node::Collection => server.drive.make_collection(&ask).await.unwrap(),
             }
         }
@@ -162,7 +159,7 @@ impl Server {
         let tokens = if asker.tokens { tokens.as_slice() } else { &[] };
         let to_alice = |at: &str| ask(User::Alice, at, tokens, NOW);
         let answer = match request {
-            Request::Put(at, size) => put(dav, &to_alice(at), *size).await,
+            Request::Put(at, size) => put(dav, &to_alice(at), *size).await.map(|_| ()),
             Request::Patch { at, only_win32 } => {
                 let patched = dav.patch(&to_alice(at), &patches(*only_win32)).await;
                 patched.map(|_| ())
@@ -290,45 +287,14 @@ fn real_kind(kind: Kind) -> LockKind {
 }
 
 fn principal(user: User) -> Principal {
-    let (id, name) = match user {
-        User::Alice => (1, "alice"),
-        User::Bob => (2, "bob"),
-    };
-    Principal {
-        id: UserId(Uuid::from_u128(id)),
-        name: name.to_owned(),
-        admin: false,
-    }
+    support::user(match user {
+        User::Alice => "alice",
+        User::Bob => "bob",
+    })
 }
 
-fn path(text: &str) -> DavPath {
-    DavPath::parse(text, 4096).unwrap()
-}
-
-/// The tokens are submitted in a header that holds whatever stands where.
 fn ask(user: User, at: &str, tokens: &[LockToken], now: Timestamp) -> Ask {
-    let list = |sense, token: String| IfList {
-        resource: Tag::Request,
-        conditions: vec![IfCondition {
-            sense,
-            test: IfTest::Token(token),
-        }],
-    };
-    let mut lists = vec![list(Sense::Not, "DAV:no-lock".to_owned())];
-    lists.extend(
-        tokens
-            .iter()
-            .map(|token| list(Sense::Plain, token.to_string())),
-    );
-    Ask {
-        principal: principal(user),
-        now,
-        program: "test".to_owned(),
-        path: path(at),
-        if_header: (!tokens.is_empty()).then_some(IfHeader { lists }),
-        conditions: Conditions::default(),
-        lock_token: None,
-    }
+    support::ask(&principal(user), at, tokens, now)
 }
 
 fn lock_ask(kind: Kind, scope: Scope, infinite: bool) -> LockAsk {
@@ -346,15 +312,6 @@ fn lock_ask(kind: Kind, scope: Scope, infinite: bool) -> LockAsk {
         timeout: RequestedTimeout::Unspecified,
         owner_xml: None,
     }
-}
-
-async fn put(dav: &Dav, ask: &Ask, size: u64) -> Result<(), DavError> {
-    let mut intake = Intake::new(dav, Some(size))?;
-    intake
-        .push(Bytes::from(vec![b'x'; usize::try_from(size).unwrap()]))
-        .await?;
-    let content = intake.finish(None).await?;
-    dav.upload(ask, content, None, None).await.map(|_| ())
 }
 
 fn patches(only_win32: bool) -> Vec<PropertyPatch> {
