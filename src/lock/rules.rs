@@ -319,7 +319,7 @@ impl Granted {
 pub fn grant(lock: Lock, locks: &Surroundings) -> Result<Granted, Refusal> {
     let conflicting = |held: &[Lock]| -> Vec<Lock> {
         held.iter()
-            .filter(|held| !may_stand_together(&lock, held))
+            .filter(|held| held.token != lock.token && !may_stand_together(&lock, held))
             .cloned()
             .collect()
     };
@@ -338,15 +338,24 @@ pub fn grant(lock: Lock, locks: &Surroundings) -> Result<Granted, Refusal> {
 }
 
 /// May the bearer's `lock` run anew until `deadline`? A lock without end stays without end.
-pub fn refresh(asker: &Asker<'_>, lock: &Lock, deadline: Timestamp) -> Result<Granted, Refusal> {
+///
+/// `locks` are those around its root. Requests need not come in the order of their times: when a
+/// later one has found this lock lapsed and taken another, this one must not come back to life.
+pub fn refresh(
+    asker: &Asker<'_>,
+    lock: &Lock,
+    deadline: Timestamp,
+    locks: &Surroundings,
+) -> Result<Granted, Refusal> {
     if asker.standing(lock) != Standing::Bearer {
         return Err(Refusal::Here(vec![lock.clone()]));
     }
     let deadline = lock.deadline.map(|_| deadline);
-    Ok(Granted(Lock {
+    let renewed = Lock {
         deadline,
         ..lock.clone()
-    }))
+    };
+    grant(renewed, locks)
 }
 
 /// May `lock` go along to a place that `covering` locks cover? Without this, moving a locked file

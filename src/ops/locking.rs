@@ -6,7 +6,7 @@ use super::events::{LockEvent, tell};
 use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
 use super::{Ask, Dav};
 use crate::config::Infinite;
-use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn};
+use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn, Surroundings};
 pub use crate::lock::LockDepth;
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
@@ -272,7 +272,8 @@ async fn refresh(
     let mut views = Vec::with_capacity(submitted.len());
     for old in submitted {
         let deadline = ask.now.plus_seconds(seconds);
-        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline) {
+        let around = around_root(&mut tx, &old).await?;
+        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline, &around) {
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
@@ -281,6 +282,15 @@ async fn refresh(
         views.push(LockView::new(granted.lock().clone(), href, &ask.principal));
     }
     Ok(views)
+}
+
+/// The locks around the root of `lock`, which a request may name from anywhere below.
+async fn around_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<Surroundings, DavError> {
+    let Some((path, _)) = tx.path_of(lock.root).await? else {
+        return Ok(Surroundings::default());
+    };
+    let walk = tx.walk(&path).await?;
+    Ok(tx.surroundings(&walk, lock.depth == LockDepth::Infinity).await?)
 }
 
 async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, DavError> {

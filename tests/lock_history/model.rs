@@ -177,6 +177,7 @@ impl State {
         }
     }
 
+    /// A lock that has lapsed for somebody who then took another does not come back.
     fn refresh(
         &mut self,
         at: &str,
@@ -185,20 +186,22 @@ impl State {
         user: &str,
         now: Time,
     ) -> Answer {
-        let Some(locks) = self.files.get_mut(at) else {
+        if !self.files.contains_key(at) {
             return Answer::NotFound;
-        };
-        let mut standing = locks.iter_mut().filter(|lock| now < lock.deadline);
-        match standing.find(|lock| lock.token == token) {
-            None => Answer::PreconditionFailed,
-            Some(lock) if lock.owner != user => Answer::Locked,
-            Some(lock) => {
-                if !lock.persistent {
-                    lock.deadline = now + seconds * 1000;
-                }
-                Answer::Done
-            }
         }
+        let standing = self.standing(at, now);
+        let Some(lock) = standing.iter().find(|lock| lock.token == token) else {
+            return Answer::PreconditionFailed;
+        };
+        let mut others = standing.iter().filter(|other| other.token != token);
+        if lock.owner != user || !others.all(|other| other.stands_with(lock)) {
+            return Answer::Locked;
+        }
+        let locks = self.files.get_mut(at).into_iter().flatten();
+        for lock in locks.filter(|lock| lock.token == token && !lock.persistent) {
+            lock.deadline = now + seconds * 1000;
+        }
+        Answer::Done
     }
 
     fn unlock(&mut self, at: &str, token: LockToken, user: &str, now: Time) -> Answer {
