@@ -16,6 +16,8 @@
 mod naive;
 #[path = "rules_agree/server.rs"]
 mod server;
+#[path = "rules_agree/speak.rs"]
+mod speak;
 mod support;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use naive::{Answer, Asker, Kind, Lock, Node, Policy, Request, Scope, User, World};
 use server::Server;
+use speak::Reply;
 
 /// Enough for every relation: parent, grandparent, sibling, below, elsewhere.
 fn tree() -> BTreeMap<String, Node> {
@@ -259,7 +262,7 @@ async fn compare(world: &World, requests: &[Request], found: &mut Vec<String>) -
             };
             let asked = copy.as_ref().unwrap_or(&server);
             let got = asked.ask(request, asker).await;
-            let want = server::Reply::of(&answer, world);
+            let want = Reply::of(&answer, world);
             if got != want {
                 found.push(format!(
                     "{:#?}\n{asker:?}\n{request:?}\nby the text {want:?}\nby the server {got:?}\n",

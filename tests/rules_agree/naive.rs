@@ -108,7 +108,7 @@ enum Standing {
     Other,
 }
 
-fn parent(path: &str) -> &str {
+pub(crate) fn parent(path: &str) -> &str {
     match path.rfind('/') {
         Some(0) | None => "/",
         Some(end) => &path[..end],

@@ -83,18 +83,23 @@ pub(crate) async fn in_memory() -> Arc<Dav> {
 /// An empty tree over sled; without the other half its folder goes.
 pub(crate) async fn over_sled() -> (Arc<Dav>, TempDir) {
     let dir = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(&dir.path().join("content"), 0).unwrap();
+    (open(sled_in(&dir), blobs).await, dir)
+}
+
+/// An empty store in the folder.
+pub(crate) fn sled_in(dir: &TempDir) -> Arc<SledEngine> {
     let options = SledOptions {
         cache_bytes: 8 << 20,
         open_time_max: Duration::from_secs(60),
         stopwatch: || Duration::ZERO,
         observer: Arc::new(NoObserver),
     };
-    let engine = SledEngine::open(&dir.path().join("meta"), options).unwrap();
-    let blobs = Blobs::open(&dir.path().join("content"), 0).unwrap();
-    (open(Arc::new(engine), blobs).await, dir)
+    Arc::new(SledEngine::open(&dir.path().join("meta"), options).unwrap())
 }
 
-async fn open(engine: Arc<dyn Engine>, blobs: Blobs) -> Arc<Dav> {
+/// An empty tree.
+pub(crate) async fn open(engine: Arc<dyn Engine>, blobs: Blobs) -> Arc<Dav> {
     let dav = Dav::new(engine, blobs, Config::default(), Timestamp(0)).await;
     Arc::new(dav.unwrap())
 }
