@@ -80,5 +80,8 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    matrix_drive_collection
     matrix_drive_file
+    matrix_strict_collection
+    matrix_strict_file
 }
