@@ -80,8 +80,12 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    conflicts
+    indirect
+    lock_and_unlock
     matrix_drive_collection
     matrix_drive_file
     matrix_strict_collection
     matrix_strict_file
+    membership
 }
