@@ -153,10 +153,9 @@ impl Captures {
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             let found = KINDS[..4].iter().find_map(|(kind, length)| Some((*kind, length(rest)?)));
-            let behind_id = out.ends_with("urn:lockkeeper:") && id(rest).is_some();
-            let (kind, length) = match found {
+            let id = id(rest).filter(|_| out.ends_with("<D:href>urn:lockkeeper:"));
+            let (kind, length) = match found.or(id.map(|length| ("id", length))) {
                 Some(found) => found,
-                None if behind_id => ("id", id(rest).unwrap_or_default()),
                 None => {
                     out.push(c);
                     rest = &rest[c.len_utf8()..];

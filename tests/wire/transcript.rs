@@ -84,7 +84,9 @@ impl Transcript {
                 new.push(String::new());
                 new.extend(body.lines().map(str::to_owned));
             }
-            new.push(String::new());
+            if self.lines.get(at.end).is_some_and(|line| !line.starts_with('>')) {
+                new.push(String::new());
+            }
             self.lines.splice(at, new);
         }
         let mut text = self.lines.join("\n").trim_end().to_owned();
