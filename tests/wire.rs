@@ -81,11 +81,20 @@ macro_rules! transcripts {
 
 transcripts! {
     conflicts
+    get
+    if_header
     indirect
+    litmus_locks
     lock_and_unlock
     matrix_drive_collection
     matrix_drive_file
     matrix_strict_collection
     matrix_strict_file
     membership
+    move_onto
+    names
+    properties
+    put
+    tree
+    xml
 }
