@@ -80,10 +80,14 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    cadaver
     conflicts
+    davfs2
     get
+    gvfs_and_kio
     if_header
     indirect
+    libreoffice
     litmus_locks
     lock_and_unlock
     matrix_drive_collection
@@ -95,6 +99,8 @@ transcripts! {
     names
     properties
     put
+    rclone
     tree
+    windows_office_macos
     xml
 }
