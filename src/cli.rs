@@ -53,7 +53,11 @@ impl Place {
     /// The effective configuration; `more` are the settings of further flags.
     fn load(&self, mut more: Vec<Setting>) -> Result<Config, CliError> {
         if let Some(data) = &self.data {
-            more.push(Setting::flag("--data", "store.data", path_text("--data", data)?));
+            more.push(Setting::flag(
+                "--data",
+                "store.data",
+                path_text("--data", data)?,
+            ));
         }
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -61,14 +65,21 @@ impl Place {
                 Some((name, value.to_string_lossy().into_owned()))
             })
             .collect();
-        Ok(crate::config::load(self.config.as_deref(), &environment, more)?)
+        Ok(crate::config::load(
+            self.config.as_deref(),
+            &environment,
+            more,
+        )?)
     }
 }
 
 /// Settings are text, so a path among them is too.
 fn path_text(flag: &str, path: &Path) -> Result<String, CliError> {
     let text = path.to_str().ok_or_else(|| {
-        CliError::Usage(format!("{flag} {}: only UTF-8 paths are possible", path.display()))
+        CliError::Usage(format!(
+            "{flag} {}: only UTF-8 paths are possible",
+            path.display()
+        ))
     });
     Ok(text?.to_owned())
 }
@@ -103,7 +114,10 @@ impl CliError {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let command = CommandLine::parse().command;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return report(&CliError::failed(error)),
     };
@@ -131,11 +145,17 @@ fn make_private(data: &Path) -> Result<(), CliError> {
     if data.is_dir() {
         return Ok(());
     }
-    let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = data
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let made = parent.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| DirBuilder::new().mode(0o700).create(data)).map_err(|error| {
-        CliError::Failed(format!("the data folder {} cannot be made: {error}", data.display()))
-    })
+    made.and_then(|()| DirBuilder::new().mode(0o700).create(data))
+        .map_err(|error| {
+            CliError::Failed(format!(
+                "the data folder {} cannot be made: {error}",
+                data.display()
+            ))
+        })
 }
 
 /// Writes to standard output at once, also into a pipe.

@@ -205,7 +205,10 @@ pub struct Auth {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { realm: "Lockkeeper".to_owned(), remember_seconds: 300 }
+        Self {
+            realm: "Lockkeeper".to_owned(),
+            remember_seconds: 300,
+        }
     }
 }
 
@@ -247,61 +250,140 @@ pub struct Log {
     pub level: LogLevel,
 }
 
+/// A key (`section.field`), whether its value is allowed, and what is.
+type Rule = (&'static str, bool, &'static str);
+
 impl Config {
     /// What a type cannot say: ranges, and settings that need each other. The error is the key at
     /// fault (`section.field`) and what is allowed.
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let Self { server, store, locks, limits, auth, .. } = self;
-        let one_tls_file = server.tls_cert.as_os_str().is_empty()
-            != server.tls_key.as_os_str().is_empty();
-        let exposed = !server.listen.ip().is_loopback() && server.tls().is_none();
-        let printable = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
-        let rules = [
-            ("server.tls_cert", !one_tls_file, "tls_cert and tls_key together, or neither"),
-            ("server.listen", !exposed || server.insecure, BEYOND_LOOPBACK),
-            (
-                "server.hosts",
-                server.hosts.iter().all(|host| is_host(host)),
-                "names as in a URL, such as files.example.org or files.example.org:8443",
-            ),
-            ("server.connections_max", (1..=100_000).contains(&server.connections_max), "1 to 100000"),
-            ("server.header_seconds_max", (1..=3600).contains(&server.header_seconds_max), "1 to 3600"),
-            ("server.idle_seconds_max", (1..=86_400).contains(&server.idle_seconds_max), "1 to 86400"),
-            ("server.shutdown_seconds_max", server.shutdown_seconds_max <= 3600, "0 to 3600"),
-            ("store.data", !store.data.as_os_str().is_empty(), "the path of a folder"),
-            ("store.cache_bytes", store.cache_bytes >= MIB, "at least 1048576 (1 MiB)"),
-            (
-                "locks.transient_timeout_seconds_max",
-                (180..=604_800).contains(&locks.transient_timeout_seconds_max),
-                "180 to 604800: below 180 Office and LibreOffice misbehave, above a week a \
-                 forgotten lock would in effect be persistent",
-            ),
-            ("locks.per_user_max", locks.per_user_max >= 1, "at least 1"),
-            ("locks.per_resource_max", (1..=10_000).contains(&locks.per_resource_max), "1 to 10000"),
-            ("limits.body_bytes_max", limits.body_bytes_max >= 1, "at least 1"),
-            ("limits.xml_bytes_max", (1024..=64 << 20).contains(&limits.xml_bytes_max), "1024 to 67108864"),
-            ("limits.xml_depth_max", (8..=1024).contains(&limits.xml_depth_max), "8 to 1024"),
-            ("limits.xml_elements_max", limits.xml_elements_max >= 16, "at least 16"),
-            ("limits.path_bytes_max", (256..=65_536).contains(&limits.path_bytes_max), "256 to 65536"),
-            (
-                "limits.header_bytes_max",
-                (8192..=1 << 20).contains(&limits.header_bytes_max),
-                "8192 to 1048576",
-            ),
-            ("limits.copy_resources_max", limits.copy_resources_max >= 1, "at least 1"),
-            (
-                "auth.realm",
-                printable(&auth.realm) && auth.realm.len() <= 200 && auth.realm.is_ascii(),
-                "1 to 200 printable ASCII characters",
-            ),
-            ("auth.remember_seconds", auth.remember_seconds <= 86_400, "0 to 86400"),
+        let Self {
+            server,
+            store,
+            locks,
+            limits,
+            auth,
+            ..
+        } = self;
+        let all = [
+            server.rules(),
+            store.rules(),
+            locks.rules(),
+            limits.rules(),
+            auth.rules(),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
+        match all.into_iter().flatten().find(|(_, holds, _)| !holds) {
             Some((key, _, allowed)) => Err((key, allowed)),
             None => Ok(()),
         }
     }
 }
+
+impl Server {
+    fn rules(&self) -> Vec<Rule> {
+        let half_tls = self.tls_cert.as_os_str().is_empty() != self.tls_key.as_os_str().is_empty();
+        let exposed = !self.listen.ip().is_loopback() && self.tls().is_none();
+        let hosts = self.hosts.iter().all(|host| is_host(host));
+        let connections = (1..=100_000).contains(&self.connections_max);
+        let header = (1..=3600).contains(&self.header_seconds_max);
+        let idle = (1..=86_400).contains(&self.idle_seconds_max);
+        let shutdown = self.shutdown_seconds_max <= 3600;
+        vec![
+            (
+                "server.tls_cert",
+                !half_tls,
+                "tls_cert and tls_key together, or neither",
+            ),
+            ("server.listen", !exposed || self.insecure, BEYOND_LOOPBACK),
+            (
+                "server.hosts",
+                hosts,
+                "names such as files.example.org or files.example.org:8443",
+            ),
+            ("server.connections_max", connections, "1 to 100000"),
+            ("server.header_seconds_max", header, "1 to 3600"),
+            ("server.idle_seconds_max", idle, "1 to 86400"),
+            ("server.shutdown_seconds_max", shutdown, "0 to 3600"),
+        ]
+    }
+}
+
+impl Store {
+    fn rules(&self) -> Vec<Rule> {
+        vec![
+            (
+                "store.data",
+                !self.data.as_os_str().is_empty(),
+                "the path of a folder",
+            ),
+            (
+                "store.cache_bytes",
+                self.cache_bytes >= MIB,
+                "at least 1048576 (1 MiB)",
+            ),
+        ]
+    }
+}
+
+impl Locks {
+    fn rules(&self) -> Vec<Rule> {
+        let timeout = (180..=604_800).contains(&self.transient_timeout_seconds_max);
+        let per_resource = (1..=10_000).contains(&self.per_resource_max);
+        vec![
+            ("locks.transient_timeout_seconds_max", timeout, TIMEOUTS),
+            ("locks.per_user_max", self.per_user_max >= 1, "at least 1"),
+            ("locks.per_resource_max", per_resource, "1 to 10000"),
+        ]
+    }
+}
+
+impl Limits {
+    fn rules(&self) -> Vec<Rule> {
+        let xml = (1024..=64 << 20).contains(&self.xml_bytes_max);
+        let depth = (8..=1024).contains(&self.xml_depth_max);
+        let path = (256..=65_536).contains(&self.path_bytes_max);
+        let header = (8192..=1 << 20).contains(&self.header_bytes_max);
+        vec![
+            (
+                "limits.body_bytes_max",
+                self.body_bytes_max >= 1,
+                "at least 1",
+            ),
+            ("limits.xml_bytes_max", xml, "1024 to 67108864"),
+            ("limits.xml_depth_max", depth, "8 to 1024"),
+            (
+                "limits.xml_elements_max",
+                self.xml_elements_max >= 16,
+                "at least 16",
+            ),
+            ("limits.path_bytes_max", path, "256 to 65536"),
+            ("limits.header_bytes_max", header, "8192 to 1048576"),
+            (
+                "limits.copy_resources_max",
+                self.copy_resources_max >= 1,
+                "at least 1",
+            ),
+        ]
+    }
+}
+
+impl Auth {
+    fn rules(&self) -> Vec<Rule> {
+        let plain = self.realm.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let realm = plain && (1..=200).contains(&self.realm.len());
+        vec![
+            ("auth.realm", realm, "1 to 200 printable ASCII characters"),
+            (
+                "auth.remember_seconds",
+                self.remember_seconds <= 86_400,
+                "0 to 86400",
+            ),
+        ]
+    }
+}
+
+const TIMEOUTS: &str = "180 to 604800: below 180 Office and LibreOffice misbehave, above a week a \
+    forgotten lock would in effect be persistent";
 
 const BEYOND_LOOPBACK: &str = "a loopback address such as 127.0.0.1:4918, because without TLS \
     passwords cross the network in the clear; give --tls-cert and --tls-key, or --insecure if \
@@ -309,5 +391,6 @@ const BEYOND_LOOPBACK: &str = "a loopback address such as 127.0.0.1:4918, becaus
 
 /// `host` or `host:port`, without scheme, user or path.
 fn is_host(text: &str) -> bool {
-    text.parse::<http::uri::Authority>().is_ok_and(|host| !host.as_str().contains('@'))
+    text.parse::<http::uri::Authority>()
+        .is_ok_and(|host| !host.as_str().contains('@'))
 }

@@ -71,7 +71,10 @@ impl Ask {
     /// The tokens of this server that the request submitted.
     fn tokens(&self) -> Vec<LockToken> {
         let in_if = self.if_header.iter().flat_map(IfHeader::submitted_tokens);
-        in_if.chain(self.lock_token.as_deref()).filter_map(LockToken::parse).collect()
+        in_if
+            .chain(self.lock_token.as_deref())
+            .filter_map(LockToken::parse)
+            .collect()
     }
 }
 
@@ -85,7 +88,10 @@ impl Dav {
         observer: Arc<dyn CommitObserver>,
     ) -> Result<Arc<Self>, OpenError> {
         let data = &config.store.data;
-        let failed = |what: String| OpenError::Failed { dir: data.clone(), what };
+        let failed = |what: String| OpenError::Failed {
+            dir: data.clone(),
+            what,
+        };
         let (engine, blobs): (Arc<dyn Engine>, Blobs) = if config.store.memory {
             (Arc::new(MemoryEngine::new()), Blobs::memory())
         } else {
@@ -101,7 +107,9 @@ impl Dav {
             (Arc::new(engine), blobs)
         };
         let dav = Self::new(engine, blobs, config.clone(), now);
-        dav.await.map(Arc::new).map_err(|error| failed(error.to_string()))
+        dav.await
+            .map(Arc::new)
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// An empty tree in memory.
@@ -120,12 +128,20 @@ impl Dav {
         config: Config,
         now: Timestamp,
     ) -> Result<Self, DavError> {
-        let dav = Self { engine, blobs, ids: Ids::default(), config };
-        dav.write(&now, |txn, now| {
-            Box::pin(async move { Ok(Tx::new(txn, *now).make_root().await?) })
+        let first_free = transact(&*engine, Mode::Write, &now, |txn, now| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, *now);
+                tx.make_root().await?;
+                tx.first_free_id().await
+            })
+        });
+        let ids = Ids::new(first_free.await?);
+        Ok(Self {
+            engine,
+            blobs,
+            ids,
+            config,
         })
-        .await?;
-        Ok(dav)
     }
 
     /// The configuration that this tree was opened with.
@@ -169,6 +185,6 @@ impl Dav {
     /// Refuses what makes the store grow while the disk is nearly full: what is left is for
     /// deleting, unlocking and reading.
     fn require_room(&self, bytes: u64) -> Result<(), DavError> {
-        Ok(self.blobs.has_room(bytes)?)
+        Ok(self.blobs.has_room(bytes.max(1))?)
     }
 }

@@ -17,7 +17,8 @@ impl ResourceId {
 }
 
 impl fmt::Display for ResourceId {
-    /// 32 hexadecimal digits, the spelling of `DAV:resource-id` (RFC 5842) and of the check-out API.
+    /// 32 hexadecimal digits, the spelling of `DAV:resource-id` (RFC 5842) and of the check-out
+    /// API.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }

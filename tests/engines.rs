@@ -1,20 +1,17 @@
 //! What the seam promises (`store::engine`), asked of every engine by one suite. A new engine joins
-//! with one line at the end.
+//! with a module like `on_sled`.
+//! Beside it stands `engine_model.rs`: random operations, whose outcome memory foretells.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use lockkeeper::store::NoObserver;
 use lockkeeper::store::engine::{CommitError, Engine, Key, Mode, Order, StoreError};
 use lockkeeper::store::memory::MemoryEngine;
 use lockkeeper::store::sled::{SledEngine, SledOptions};
 use lockkeeper::store::transact::transact;
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
 type Shared = Arc<dyn Engine>;
@@ -24,13 +21,7 @@ fn key(text: &str) -> Key {
 }
 
 fn sled(dir: &TempDir) -> Shared {
-    let options = SledOptions {
-        cache_bytes: 8 << 20,
-        open_time_max: Duration::from_secs(60),
-        stopwatch: || Duration::ZERO,
-        observer: Arc::new(NoObserver),
-    };
-    Arc::new(SledEngine::open(dir.path(), options).unwrap())
+    Arc::new(SledEngine::open(dir.path(), SledOptions::default()).unwrap())
 }
 
 async fn put_all(engine: &Shared, rows: &[(&str, &str)]) {
@@ -461,103 +452,4 @@ async fn sled_keeps_rows_over_a_restart() {
         engine.close().await.unwrap();
         engine.close().await.unwrap();
     }
-}
-
-#[derive(Debug, Clone)]
-enum Op {
-    Put(Key, Bytes),
-    Delete(Key),
-    Get(Vec<Key>),
-    Scan(Key, Key, usize, Order),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Commit,
-    Drop,
-    Settle,
-}
-
-/// Few and similar keys, so that operations meet.
-fn any_key() -> impl Strategy<Value = Key> {
-    prop::collection::vec(prop::sample::select(vec![0_u8, 1, b'a', b'b', 255]), 0..3)
-        .prop_map(|tail| Bytes::from([b"k".as_slice(), &tail].concat()))
-}
-
-fn any_op() -> impl Strategy<Value = Op> {
-    let order = prop_oneof![Just(Order::Ascending), Just(Order::Descending)];
-    let value = prop::collection::vec(any::<u8>(), 0..20);
-    prop_oneof![
-        4 => (any_key(), value).prop_map(|(key, value)| Op::Put(key, value.into())),
-        2 => any_key().prop_map(Op::Delete),
-        1 => prop::collection::vec(any_key(), 0..4).prop_map(Op::Get),
-        2 => (any_key(), any_key(), 0..9_usize, order)
-            .prop_map(|(from, to, limit, order)| Op::Scan(from, to, limit, order)),
-    ]
-}
-
-fn any_transaction() -> impl Strategy<Value = (Vec<Op>, End)> {
-    let end = prop_oneof![4 => Just(End::Commit), 1 => Just(End::Drop), 1 => Just(End::Settle)];
-    (prop::collection::vec(any_op(), 0..12), end)
-}
-
-/// What a transaction saw, and everything there is after it. Every case has a `prefix` of its own.
-async fn run(engine: &Shared, prefix: &[u8], ops: &[Op], end: End) -> Vec<(Key, Option<Bytes>)> {
-    let own = |key: &Key| Bytes::from([prefix, key].concat());
-    let some = |rows: Vec<(Key, Bytes)>| rows.into_iter().map(|(key, value)| (key, Some(value)));
-    let mut seen = Vec::new();
-    let mut txn = engine.begin(Mode::Write).await.unwrap();
-    for op in ops {
-        match op {
-            Op::Put(key, value) => txn.put(own(key), value.clone()),
-            Op::Delete(key) => txn.delete(own(key)),
-            Op::Get(keys) => {
-                let keys: Vec<Key> = keys.iter().map(own).collect();
-                let values = txn.get(&keys).await.unwrap();
-                seen.extend(keys.into_iter().zip(values));
-            }
-            Op::Scan(from, to, limit, order) => {
-                seen.extend(some(
-                    txn.scan(own(from)..own(to), *limit, *order).await.unwrap(),
-                ));
-            }
-        }
-    }
-    match end {
-        End::Commit => txn.commit().await.unwrap(),
-        End::Drop => drop(txn),
-        End::Settle => txn.settle().await.unwrap(),
-    }
-    let mut txn = engine.begin(Mode::Read).await.unwrap();
-    let all = own(&key("a"))..own(&key("z"));
-    seen.extend(some(txn.scan(all, 1000, Order::Ascending).await.unwrap()));
-    seen
-}
-
-#[test]
-fn sled_does_what_memory_does() {
-    let dir = tempfile::tempdir().unwrap();
-    let engines: [Shared; 2] = [Arc::new(MemoryEngine::new()), sled(&dir)];
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let case = std::cell::Cell::new(0_u32);
-    let mut runner = TestRunner::new(ProptestConfig {
-        cases: 200,
-        ..ProptestConfig::default()
-    });
-    let result = runner.run(
-        &prop::collection::vec(any_transaction(), 1..12),
-        |transactions| {
-            case.set(case.get() + 1);
-            let prefix = [b"t".as_slice(), &case.get().to_be_bytes()].concat();
-            for (ops, end) in transactions {
-                let [memory, sled] = engines
-                    .each_ref()
-                    .map(|engine| runtime.block_on(run(engine, &prefix, &ops, end)));
-                prop_assert_eq!(memory, sled);
-            }
-            Ok(())
-        },
-    );
-    result.unwrap();
-    runtime.block_on(engines[1].close()).unwrap();
 }

@@ -13,12 +13,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use lockkeeper::blobs::Blobs;
 use lockkeeper::resource::ContentId;
-use lockkeeper::store::NoObserver;
 use lockkeeper::store::engine::{Engine, Key, Mode, StoreError, Txn};
 use lockkeeper::store::sled::{OpenError, SledEngine, SledOptions};
 use lockkeeper::store::transact::transact;
@@ -29,13 +27,7 @@ const WRITERS: u64 = 4;
 const KEYS: u64 = 8;
 
 fn open(dir: &Path) -> Result<SledEngine, OpenError> {
-    let options = SledOptions {
-        cache_bytes: 8 << 20,
-        open_time_max: Duration::from_secs(60),
-        stopwatch: || Duration::ZERO,
-        observer: Arc::new(NoObserver),
-    };
-    SledEngine::open(&dir.join("meta"), options)
+    SledEngine::open(&dir.join("meta"), SledOptions::default())
 }
 
 fn blobs(dir: &Path) -> Blobs {
@@ -208,7 +200,7 @@ fn run_and_kill(dir: &Path, shim: Option<&Path>, count: u32, acks: &mut Acks) {
     }
 }
 
-async fn check(dir: &Path, acks: &Acks) {
+async fn check(dir: &Path, acks: &mut Acks) {
     let (engine, blobs) = (open(dir).unwrap(), blobs(dir));
     for writer in 0..WRITERS {
         let found = generation(&engine, writer).await;
@@ -218,6 +210,8 @@ async fn check(dir: &Path, acks: &Acks) {
             (acked..=acked + 1).contains(&found),
             "{writer}: {found}, but {acked} acknowledged"
         );
+        // What was once seen must stay as well, acknowledged or not.
+        acks.0.insert(writer, found);
         for generation in (1..=found).rev().take(30) {
             let Some((id, bytes)) = content(writer, generation) else {
                 continue;
@@ -249,7 +243,7 @@ fn rounds(count: u32, shim: Option<&Path>) {
         if shim.is_some() {
             cut_power(dir.path());
         }
-        runtime.block_on(check(dir.path(), &acks));
+        runtime.block_on(check(dir.path(), &mut acks));
     }
 }
 

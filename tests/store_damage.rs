@@ -6,11 +6,9 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lockkeeper::store::NoObserver;
 use lockkeeper::store::engine::{Engine, Key, Mode, Order, StoreError};
 use lockkeeper::store::sled::{OpenError, SledEngine, SledOptions};
 use tempfile::TempDir;
@@ -18,17 +16,17 @@ use tempfile::TempDir;
 const COMMITS: u32 = 600;
 
 fn open(dir: &Path) -> Result<SledEngine, OpenError> {
-    open_within(dir, Duration::from_secs(60))
+    SledEngine::open(dir, SledOptions::default())
 }
 
 fn open_within(dir: &Path, open_time_max: Duration) -> Result<SledEngine, OpenError> {
-    let options = SledOptions {
-        cache_bytes: 8 << 20,
-        open_time_max,
-        stopwatch: || Duration::ZERO,
-        observer: Arc::new(NoObserver),
-    };
-    SledEngine::open(dir, options)
+    SledEngine::open(
+        dir,
+        SledOptions {
+            open_time_max,
+            ..SledOptions::default()
+        },
+    )
 }
 
 fn key(number: u32) -> Key {

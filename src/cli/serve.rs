@@ -68,20 +68,24 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let config = self.config()?;
         start_log(&config.log);
-        let tls = config.server.tls().map(|(cert, key)| tls::acceptor(cert, key)).transpose();
+        let tls = config
+            .server
+            .tls()
+            .map(|(cert, key)| tls::acceptor(cert, key))
+            .transpose();
         let tls = tls.map_err(CliError::failed)?;
-        let listener = server::listen(&config.server).await.map_err(CliError::Failed)?;
+        let listener = server::listen(&config.server)
+            .await
+            .map_err(CliError::Failed)?;
         let address = listener.local_addr()?;
         let metrics = Arc::new(Metrics::default());
         let observer = Arc::clone(&metrics);
         make_private(&config.store.data)?;
         let dav = Dav::open(&config, clock::now(), clock::stopwatch, observer).await;
         let dav = dav.map_err(CliError::failed)?;
-        let control = Control::bind(&config.store.data).await.map_err(CliError::failed)?;
-        let orphans = dav.remove_orphans(clock::now()).await.map_err(CliError::failed)?;
-        if orphans > 0 {
-            tracing::info!(orphans, "removed content files of uploads that never finished");
-        }
+        let control = Control::bind(&config.store.data)
+            .await
+            .map_err(CliError::failed)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}/");
         greet_first_start(&dav, &url).await?;
@@ -89,19 +93,32 @@ impl Serve {
         let server = Server::new(Arc::new(door), &config);
         let stop = asked_to_stop()?;
         say(&format!("listening on {url}\n"))?;
-        server.run(listener, tls, control, stop).await.map_err(CliError::Failed)
+        server
+            .run(listener, tls, control, stop)
+            .await
+            .map_err(CliError::Failed)
     }
 }
 
 /// Makes the first user where there is none, and says how to get in.
 async fn greet_first_start(dav: &Dav, url: &str) -> Result<(), CliError> {
-    if !access::list(dav).await.map_err(CliError::failed)?.is_empty() {
+    if !access::list(dav)
+        .await
+        .map_err(CliError::failed)?
+        .is_empty()
+    {
         return Ok(());
     }
     let password = Password::random().map_err(CliError::failed)?;
     let name = FIRST_USER.to_owned();
-    let first = NewUser { name, password: password.clone(), admin: true };
-    access::add(dav, first, clock::now()).await.map_err(CliError::failed)?;
+    let first = NewUser {
+        name,
+        password: password.clone(),
+        admin: true,
+    };
+    access::add(dav, first, clock::now())
+        .await
+        .map_err(CliError::failed)?;
     let password = password.reveal();
     say(&format!(
         "This is the first start, so there is a user now. The password is not shown again.\n\
@@ -136,7 +153,9 @@ fn start_log(config: &config::Log) {
     };
     // What libraries say is of interest only when it is bad.
     let filter = EnvFilter::new(format!("warn,lockkeeper={level}"));
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter);
     match config.format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -9,9 +9,9 @@ use clap::{Args, Subcommand};
 
 use super::{CliError, Place, make_private, say};
 use crate::config::Config;
-use crate::ops::{Dav, NoObserver};
 use crate::ops::admin::{self, AdminCommand, AdminReply, UserEntry};
 use crate::ops::password::{PASSWORD_BYTES_MAX, Password};
+use crate::ops::{Dav, NoObserver};
 use crate::web::{clock, control};
 
 #[derive(Debug, Subcommand)]
@@ -66,9 +66,12 @@ impl PasswordSource {
         let mut text = String::new();
         // One byte and a line end more than allowed, so that a longer one is noticed.
         let limit = PASSWORD_BYTES_MAX as u64 + 3;
-        io::stdin().take(limit).read_to_string(&mut text).map_err(|error| {
-            CliError::Failed(format!("the password on standard input: {error}"))
-        })?;
+        io::stdin()
+            .take(limit)
+            .read_to_string(&mut text)
+            .map_err(|error| {
+                CliError::Failed(format!("the password on standard input: {error}"))
+            })?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let password = Password::from(line.strip_suffix('\r').unwrap_or(line).to_owned());
         password.check().map_err(CliError::failed)?;
@@ -87,21 +90,37 @@ impl PasswordSource {
 impl User {
     pub(super) async fn run(self) -> Result<(), CliError> {
         match self {
-            Self::Add { name, admin, password: source, place } => {
+            Self::Add {
+                name,
+                admin,
+                password: source,
+                place,
+            } => {
                 let password = source.password()?;
-                let command = AdminCommand::UserAdd { name, password: password.clone(), admin };
+                let command = AdminCommand::UserAdd {
+                    name,
+                    password: password.clone(),
+                    admin,
+                };
                 run(&place, command).await?;
                 source.tell(&password)
             }
-            Self::Passwd { name, password: source, place } => {
+            Self::Passwd {
+                name,
+                password: source,
+                place,
+            } => {
                 let password = source.password()?;
-                let command = AdminCommand::UserPassword { name, password: password.clone() };
+                let command = AdminCommand::UserPassword {
+                    name,
+                    password: password.clone(),
+                };
                 run(&place, command).await?;
                 source.tell(&password)
             }
-            Self::Remove { name, place } => {
-                run(&place, AdminCommand::UserRemove { name }).await.map(drop)
-            }
+            Self::Remove { name, place } => run(&place, AdminCommand::UserRemove { name })
+                .await
+                .map(drop),
             Self::List { place } => say(&table(&run(&place, AdminCommand::UserList {}).await?)),
         }
     }
@@ -110,7 +129,9 @@ impl User {
 /// Has a command done. The users, if it was to list them.
 async fn run(place: &Place, command: AdminCommand) -> Result<Vec<UserEntry>, CliError> {
     let config = place.load(Vec::new())?;
-    let asked = control::ask(&config.store.data, &command).await.map_err(CliError::failed)?;
+    let asked = control::ask(&config.store.data, &command)
+        .await
+        .map_err(CliError::failed)?;
     let reply = match asked {
         Some(reply) => reply,
         None => run_directly(&config, command).await?,
@@ -131,7 +152,10 @@ async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminRep
     if matches!(command, AdminCommand::UserAdd { .. }) {
         make_private(data)?;
     } else if !data.is_dir() {
-        return Err(CliError::Failed(format!("there is no data folder {}", data.display())));
+        return Err(CliError::Failed(format!(
+            "there is no data folder {}",
+            data.display()
+        )));
     }
     let now = clock::now();
     let dav = Dav::open(config, now, clock::stopwatch, Arc::new(NoObserver)).await;
@@ -143,9 +167,19 @@ async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminRep
 
 /// Columns as wide as their widest entry.
 fn table(users: &[UserEntry]) -> String {
-    let width = users.iter().map(|user| user.name.chars().count()).max().unwrap_or(0).max(4);
+    let width = users
+        .iter()
+        .map(|user| user.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(4);
     let mut text = format!("{:width$}  ROLE   ADDED\n", "NAME");
-    for UserEntry { name, admin, created } in users {
+    for UserEntry {
+        name,
+        admin,
+        created,
+    } in users
+    {
         let role = if *admin { "admin" } else { "user" };
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{name:width$}  {role:5}  {created}");

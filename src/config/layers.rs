@@ -50,7 +50,11 @@ pub struct Setting {
 impl Setting {
     /// A setting given on the command line: `("--listen", "server.listen", …)`.
     pub fn flag(flag: &'static str, key: &'static str, value: impl Into<Value>) -> Self {
-        Self { key: key.to_owned(), value: value.into(), source: Source::Flag(flag) }
+        Self {
+            key: key.to_owned(),
+            value: value.into(),
+            source: Source::Flag(flag),
+        }
     }
 }
 
@@ -117,20 +121,32 @@ struct Layers {
 impl Layers {
     fn new() -> Self {
         let values = Table::try_from(Config::default()).expect("the defaults are plain values");
-        Self { values, sources: BTreeMap::new() }
+        Self {
+            values,
+            sources: BTreeMap::new(),
+        }
     }
 
     fn set(&mut self, setting: Setting) -> Result<(), ConfigError> {
         let Setting { key, value, source } = setting;
         let Some(place) = slot(&mut self.values, &key) else {
             let known = known_near(&self.values, &key);
-            return Err(ConfigError::Unknown { key, origin: source.to_string(), known });
+            return Err(ConfigError::Unknown {
+                key,
+                origin: source.to_string(),
+                known,
+            });
         };
         let old = std::mem::replace(place, value.clone());
         if let Err(error) = Config::deserialize(self.values.clone()) {
             let allowed = format!("{}, such as {old}", error.message().trim_end());
             let (value, origin) = (value.to_string(), source.to_string());
-            return Err(ConfigError::Value { key, value, origin, allowed });
+            return Err(ConfigError::Value {
+                key,
+                value,
+                origin,
+                allowed,
+            });
         }
         self.sources.insert(key, source);
         Ok(())
@@ -138,10 +154,23 @@ impl Layers {
 
     fn finish(mut self) -> Result<Config, ConfigError> {
         let config = Config::deserialize(self.values.clone()).expect("each setting was tried");
-        let Err((key, allowed)) = config.check() else { return Ok(config) };
-        let value = slot(&mut self.values, key).map(|value| value.to_string()).unwrap_or_default();
-        let origin = self.sources.get(key).unwrap_or(&Source::Default).to_string();
-        Err(ConfigError::Value { key: key.to_owned(), value, origin, allowed: allowed.to_owned() })
+        let Err((key, allowed)) = config.check() else {
+            return Ok(config);
+        };
+        let value = slot(&mut self.values, key)
+            .map(|value| value.to_string())
+            .unwrap_or_default();
+        let origin = self
+            .sources
+            .get(key)
+            .unwrap_or(&Source::Default)
+            .to_string();
+        Err(ConfigError::Value {
+            key: key.to_owned(),
+            value,
+            origin,
+            allowed: allowed.to_owned(),
+        })
     }
 }
 
@@ -154,8 +183,14 @@ fn slot<'t>(values: &'t mut Table, key: &str) -> Option<&'t mut Value> {
 fn known_near(values: &Table, key: &str) -> String {
     let section = key.split('.').next().unwrap_or_default();
     let names = match values.get(section).and_then(Value::as_table) {
-        Some(fields) => fields.keys().map(|field| format!("{section}.{field}")).collect(),
-        None => values.keys().map(|section| format!("[{section}]")).collect::<Vec<_>>(),
+        Some(fields) => fields
+            .keys()
+            .map(|field| format!("{section}.{field}"))
+            .collect(),
+        None => values
+            .keys()
+            .map(|section| format!("[{section}]"))
+            .collect::<Vec<_>>(),
     };
     names.join(", ")
 }
@@ -171,10 +206,17 @@ fn from_file(
         None if Path::new(DEFAULT_FILE).exists() => PathBuf::from(DEFAULT_FILE),
         None => return Ok(Vec::new()),
     };
-    let wrong = |reason: String| ConfigError::File { path: path.display().to_string(), reason };
-    let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
+    let wrong = |reason: String| ConfigError::File {
+        path: path.display().to_string(),
+        reason,
+    };
+    let size = std::fs::metadata(&path)
+        .map_err(|error| wrong(error.to_string()))?
+        .len();
     if size > FILE_BYTES_MAX {
-        return Err(wrong(format!("has {size} bytes; at most {FILE_BYTES_MAX} are read")));
+        return Err(wrong(format!(
+            "has {size} bytes; at most {FILE_BYTES_MAX} are read"
+        )));
     }
     let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
     let table: Table = text.parse().map_err(|error| wrong(format!("{error}")))?;
@@ -182,7 +224,11 @@ fn from_file(
     let mut settings = Vec::new();
     for (section, fields) in table {
         let Value::Table(fields) = fields else {
-            settings.push(Setting { key: section, value: fields, source: source.clone() });
+            settings.push(Setting {
+                key: section,
+                value: fields,
+                source: source.clone(),
+            });
             continue;
         };
         settings.extend(fields.into_iter().map(|(field, value)| Setting {
@@ -205,11 +251,17 @@ fn from_environment(
     for (section, fields) in defaults {
         let prefix = format!("LOCKKEEPER_{}_", section.to_uppercase());
         for (variable, text) in environment.range(prefix.clone()..) {
-            let Some(field) = variable.strip_prefix(&prefix) else { break };
+            let Some(field) = variable.strip_prefix(&prefix) else {
+                break;
+            };
             let key = format!("{section}.{}", field.to_lowercase());
             let source = Source::Variable(variable.clone());
             let like = fields.get(field.to_lowercase());
-            settings.push(Setting { value: read_like(like, text, &key, &source)?, key, source });
+            settings.push(Setting {
+                value: read_like(like, text, &key, &source)?,
+                key,
+                source,
+            });
         }
     }
     Ok(settings)
@@ -234,12 +286,19 @@ fn read_like(
             "false" => Ok(Value::Boolean(false)),
             _ => Err(wrong("true or false")),
         },
-        Some(Value::Integer(_)) => {
-            text.trim().parse().map(Value::Integer).map_err(|_| wrong("a whole number"))
-        }
+        Some(Value::Integer(_)) => text
+            .trim()
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| wrong("a whole number")),
         Some(Value::Array(_)) => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+            let items = text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty());
+            Ok(Value::Array(
+                items.map(|item| Value::String(item.to_owned())).collect(),
+            ))
         }
         _ => Ok(Value::String(text.to_owned())),
     }
@@ -251,7 +310,10 @@ mod tests {
     use crate::config::{LogFormat, Policy};
 
     fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -260,10 +322,17 @@ mod tests {
         file
     }
 
-    fn load_all(toml: &str, variables: &[(&str, &str)], flags: Vec<Setting>) -> Result<Config, String> {
+    fn load_all(
+        toml: &str,
+        variables: &[(&str, &str)],
+        flags: Vec<Setting>,
+    ) -> Result<Config, String> {
         let file = file(toml);
-        load(Some(file.path()), &environment(variables), flags)
-            .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
+        load(Some(file.path()), &environment(variables), flags).map_err(|error| {
+            error
+                .to_string()
+                .replace(&file.path().display().to_string(), "FILE")
+        })
     }
 
     #[test]
@@ -303,7 +372,12 @@ mod tests {
     fn the_environment_may_name_the_file() {
         let file = file("[auth]\nrealm = 'Elsewhere'\n");
         let path = file.path().display().to_string();
-        let config = load(None, &environment(&[("LOCKKEEPER_CONFIG", &path)]), Vec::new()).unwrap();
+        let config = load(
+            None,
+            &environment(&[("LOCKKEEPER_CONFIG", &path)]),
+            Vec::new(),
+        )
+        .unwrap();
         assert_eq!(config.auth.realm, "Elsewhere");
     }
 
@@ -317,22 +391,52 @@ mod tests {
             }
         }
         check("[server\n", &[], vec![], &["FILE", "line 1"]);
-        check("[server]\nport = 1\n", &[], vec![], &["server.port", "FILE", "server.listen"]);
-        check("[sever]\nlisten = 1\n", &[], vec![], &["sever.listen", "FILE", "[server]"]);
+        check(
+            "[server]\nport = 1\n",
+            &[],
+            vec![],
+            &["server.port", "FILE", "server.listen"],
+        );
+        check(
+            "[sever]\nlisten = 1\n",
+            &[],
+            vec![],
+            &["sever.listen", "FILE", "[server]"],
+        );
         check("listen = 1\n", &[], vec![], &["listen", "FILE", "[server]"]);
-        check("[locks]\npolicy = 'lax'\n", &[], vec![], &["policy", "lax", "FILE", "strict"]);
-        check("[locks]\nper_user_max = -1\n", &[], vec![], &["per_user_max", "-1", "FILE", "10000"]);
+        check(
+            "[locks]\npolicy = 'lax'\n",
+            &[],
+            vec![],
+            &["policy", "lax", "FILE", "strict"],
+        );
+        check(
+            "[locks]\nper_user_max = -1\n",
+            &[],
+            vec![],
+            &["per_user_max", "-1", "FILE", "10000"],
+        );
         check(
             "[locks]\ntransient_timeout_seconds_max = 60\n",
             &[],
             vec![],
-            &["transient_timeout_seconds_max", "60", "FILE", "180 to 604800"],
+            &[
+                "transient_timeout_seconds_max",
+                "60",
+                "FILE",
+                "180 to 604800",
+            ],
         );
         check(
             "",
             &[("LOCKKEEPER_STORE_MEMORY", "yes")],
             vec![],
-            &["store.memory", "yes", "LOCKKEEPER_STORE_MEMORY", "true or false"],
+            &[
+                "store.memory",
+                "yes",
+                "LOCKKEEPER_STORE_MEMORY",
+                "true or false",
+            ],
         );
         check(
             "",

@@ -32,7 +32,11 @@ pub struct Principal {
 
 impl From<&User> for Principal {
     fn from(user: &User) -> Self {
-        Self { id: user.id, name: user.name.clone(), admin: user.admin }
+        Self {
+            id: user.id,
+            name: user.name.clone(),
+            admin: user.admin,
+        }
     }
 }
 
@@ -85,13 +89,17 @@ pub fn user_name(text: &str) -> Result<String, AccessError> {
     if length && plain && name.trim() == name {
         Ok(name)
     } else {
-        Err(AccessError::Name(text.chars().take(2 * NAME_CHARS_MAX).collect()))
+        Err(AccessError::Name(
+            text.chars().take(2 * NAME_CHARS_MAX).collect(),
+        ))
     }
 }
 
 /// The user of this name.
 pub async fn find(dav: &Dav, name: &str) -> Result<Option<User>, AccessError> {
-    let Ok(name) = user_name(name) else { return Ok(None) };
+    let Ok(name) = user_name(name) else {
+        return Ok(None);
+    };
     transact(dav.engine(), Mode::Read, &name, |txn, name| {
         async move { Ok(users::find(txn, name).await?) }.boxed()
     })
@@ -197,14 +205,22 @@ mod tests {
     }
 
     fn new_user(name: &str, admin: bool) -> NewUser {
-        NewUser { name: name.to_owned(), password: "correct horse".to_owned().into(), admin }
+        NewUser {
+            name: name.to_owned(),
+            password: "correct horse".to_owned().into(),
+            admin,
+        }
     }
 
     #[tokio::test]
     async fn users_come_change_and_go() {
         let dav = Dav::memory(Timestamp(1)).await;
-        add(&dav, new_user("zoe", true), Timestamp(7)).await.unwrap();
-        add(&dav, new_user("bob", false), Timestamp(8)).await.unwrap();
+        add(&dav, new_user("zoe", true), Timestamp(7))
+            .await
+            .unwrap();
+        add(&dav, new_user("bob", false), Timestamp(8))
+            .await
+            .unwrap();
         let names = |users: Vec<User>| users.into_iter().map(|u| u.name).collect::<Vec<_>>();
         assert_eq!(names(list(&dav).await.unwrap()), ["bob", "zoe"]);
 
@@ -213,14 +229,22 @@ mod tests {
         let bob = find(&dav, "bob").await.unwrap().unwrap();
         assert_eq!(bob.created, Timestamp(8));
 
-        set_password(&dav, "bob", "battery staple".to_owned().into()).await.unwrap();
+        set_password(&dav, "bob", "battery staple".to_owned().into())
+            .await
+            .unwrap();
         let changed = find(&dav, "bob").await.unwrap().unwrap();
         assert_eq!(changed.id, bob.id);
         assert!(Password::from("battery staple".to_owned()).matches(&changed.password_hash));
 
-        assert_eq!(remove(&dav, "zoe").await, Err(AccessError::LastAdmin("zoe".to_owned())));
+        assert_eq!(
+            remove(&dav, "zoe").await,
+            Err(AccessError::LastAdmin("zoe".to_owned()))
+        );
         remove(&dav, "bob").await.unwrap();
-        assert_eq!(remove(&dav, "bob").await, Err(AccessError::NoSuchUser("bob".to_owned())));
+        assert_eq!(
+            remove(&dav, "bob").await,
+            Err(AccessError::NoSuchUser("bob".to_owned()))
+        );
         assert_eq!(find(&dav, "bob").await, Ok(None));
         assert_eq!(find(&dav, "b:ob").await, Ok(None));
     }

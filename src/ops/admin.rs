@@ -78,13 +78,19 @@ pub struct UserEntry {
 
 impl From<User> for UserEntry {
     fn from(user: User) -> Self {
-        Self { name: user.name, admin: user.admin, created: user.created }
+        Self {
+            name: user.name,
+            admin: user.admin,
+            created: user.created,
+        }
     }
 }
 
 /// Runs one command.
 pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
-    let refused = |error: AccessError| AdminReply::Refused { reason: error.to_string() };
+    let refused = |error: AccessError| AdminReply::Refused {
+        reason: error.to_string(),
+    };
     try_run(dav, command, now).await.unwrap_or_else(refused)
 }
 
@@ -94,15 +100,32 @@ async fn try_run(
     now: Timestamp,
 ) -> Result<AdminReply, AccessError> {
     match command {
-        AdminCommand::UserAdd { name, password, admin } => {
-            access::add(dav, NewUser { name, password, admin }, now).await?;
+        AdminCommand::UserAdd {
+            name,
+            password,
+            admin,
+        } => {
+            access::add(
+                dav,
+                NewUser {
+                    name,
+                    password,
+                    admin,
+                },
+                now,
+            )
+            .await?;
         }
         AdminCommand::UserPassword { name, password } => {
             access::set_password(dav, &name, password).await?;
         }
         AdminCommand::UserRemove { name } => access::remove(dav, &name).await?,
         AdminCommand::UserList {} => {
-            let users = access::list(dav).await?.into_iter().map(UserEntry::from).collect();
+            let users = access::list(dav)
+                .await?
+                .into_iter()
+                .map(UserEntry::from)
+                .collect();
             return Ok(AdminReply::Users { users });
         }
     }

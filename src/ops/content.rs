@@ -67,8 +67,9 @@ impl Dav {
         const ATTEMPTS: usize = 5;
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
-            let (resource, inline) =
-                self.read(ask, |txn, ask| Box::pin(find_with_inline(txn, ask))).await?;
+            let (resource, inline) = self
+                .read(ask, |txn, ask| Box::pin(find_with_inline(txn, ask)))
+                .await?;
             let Some(Place::File(id)) = resource.content.as_ref().map(|content| content.place)
             else {
                 return Ok((resource, Source::Bytes(inline.unwrap_or_default())));
@@ -79,7 +80,10 @@ impl Dav {
                 Err(error) => why = error.to_string(),
             }
         }
-        Err(DavError::Internal(format!("{} cannot be read: {why}", ask.path)))
+        Err(DavError::Internal(format!(
+            "{} cannot be read: {why}",
+            ask.path
+        )))
     }
 
     /// Whether an upload would be allowed now: asked before its body is read.
@@ -120,7 +124,9 @@ impl Dav {
             content: Some(&content),
             base,
         };
-        let uploaded = self.write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload))).await;
+        let uploaded = self
+            .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
+            .await;
         if let Err(why) = &uploaded {
             self.discard(&content, why).await;
         }
@@ -156,7 +162,8 @@ impl Dav {
                 intake.size() - range.first
             )));
         }
-        self.pour(file, range.last + 1..file.size().unwrap_or(0), intake).await
+        self.pour(file, range.last + 1..file.size().unwrap_or(0), intake)
+            .await
     }
 
     async fn pour(
@@ -188,7 +195,9 @@ impl Dav {
             let want = usize::try_from(bytes.end - at).unwrap_or(PIECE).min(PIECE);
             let piece = source.read(at, want).await?;
             if piece.is_empty() {
-                return Err(DavError::Internal("a content file is shorter than its row".into()));
+                return Err(DavError::Internal(
+                    "a content file is shorter than its row".into(),
+                ));
             }
             at += piece.len() as u64;
             intake.push(piece).await?;
@@ -226,7 +235,9 @@ impl Source {
     pub async fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, DavError> {
         match self {
             Self::Bytes(bytes) => {
-                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let from = usize::try_from(offset)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
                 let to = from.saturating_add(length).min(bytes.len());
                 Ok(bytes.slice(from..to))
             }
@@ -282,14 +293,22 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let walk = tx.walk(&upload.ask.path).await?;
     let cleared = allow_upload(&mut tx, upload, &walk).await?;
     let Some(new) = upload.content.cloned() else {
-        return Err(DavError::Internal("an upload came without content".to_owned()));
+        return Err(DavError::Internal(
+            "an upload came without content".to_owned(),
+        ));
     };
     let Some(file) = walk.found() else {
         let (parent, name) = gap(upload.ask, &walk)?;
         let file = new_resource(upload.new_id, name, upload.ask.now, Some(new.content));
-        let file = Resource { modified: upload.modified, ..file };
+        let file = Resource {
+            modified: upload.modified,
+            ..file
+        };
         tx.make(&cleared, parent, &file, new.inline)?;
-        return Ok(Uploaded { file, outcome: Outcome::Created });
+        return Ok(Uploaded {
+            file,
+            outcome: Outcome::Created,
+        });
     };
     let version = file.content.as_ref().map(|content| content.version);
     if upload.base.is_some() && upload.base != version {
@@ -298,8 +317,13 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         ));
     }
     let parent = walk.parent().map_or(ResourceId::ROOT, |parent| parent.id);
-    let file = tx.replace_content(&cleared, parent, file, new, upload.modified).await?;
-    Ok(Uploaded { file, outcome: Outcome::Replaced })
+    let file = tx
+        .replace_content(&cleared, parent, file, new, upload.modified)
+        .await?;
+    Ok(Uploaded {
+        file,
+        outcome: Outcome::Replaced,
+    })
 }
 
 /// The parent and the name of something that is to be made where `walk` found nothing.

@@ -19,7 +19,11 @@ use crate::store::tx::Tx;
 /// and write everything and an admin holds SuperCheckIn everywhere; what a user may do at a place
 /// is decided here and nowhere else.
 pub(super) fn super_check_in(principal: &Principal) -> SuperCheckIn {
-    if principal.admin { SuperCheckIn::Held } else { SuperCheckIn::NotHeld }
+    if principal.admin {
+        SuperCheckIn::Held
+    } else {
+        SuperCheckIn::NotHeld
+    }
 }
 
 pub(super) fn asker<'a>(ask: &Ask, tokens: &'a [LockToken]) -> Asker<'a> {
@@ -38,20 +42,25 @@ pub(super) async fn judge(
     safe: Safe,
 ) -> Result<(), DavError> {
     judge_if(tx, ask, walk).await?;
-    let validators = walk
-        .found()
-        .map(|resource| Validators { etag: resource.etag(), modified: resource.modified });
+    let validators = walk.found().map(|resource| Validators {
+        etag: resource.etag(),
+        modified: resource.modified,
+    });
     ask.conditions.evaluate(validators.as_ref(), safe)
 }
 
 /// Judges the `If` header alone (RFC 4918 §10.4).
 pub(super) async fn judge_if(tx: &mut Tx<'_>, ask: &Ask, walk: &Walk) -> Result<(), DavError> {
-    let Some(if_header) = &ask.if_header else { return Ok(()) };
+    let Some(if_header) = &ask.if_header else {
+        return Ok(());
+    };
     let mut state = state_of(tx, walk).await?;
     if let Some(resource) = walk.found().filter(|resource| resource.is_collection()) {
         // Macs submit the tokens of what lies below a collection in untagged lists.
         let below = tx.locks_below(resource.id).await?;
-        state.tokens.extend(below.iter().map(|lock| lock.token.to_string()));
+        state
+            .tokens
+            .extend(below.iter().map(|lock| lock.token.to_string()));
     }
     let mut tagged: HashMap<DavPath, ResourceState> = HashMap::new();
     for path in if_header.paths() {
@@ -75,7 +84,10 @@ async fn state_of(tx: &mut Tx<'_>, walk: &Walk) -> Result<ResourceState, DavErro
     let around = tx.surroundings(walk, false).await?;
     Ok(ResourceState {
         etag: walk.found().and_then(crate::resource::Resource::etag),
-        tokens: around.in_force().map(|lock| lock.token.to_string()).collect(),
+        tokens: around
+            .in_force()
+            .map(|lock| lock.token.to_string())
+            .collect(),
     })
 }
 
@@ -88,7 +100,10 @@ pub(super) async fn clear(
     doing: Doing,
 ) -> Result<Cleared, DavError> {
     let around = tx.surroundings(walk, rules::looks_below(doing)).await?;
-    let at = walk.found().or_else(|| walk.parent()).map_or(ResourceId::ROOT, |found| found.id);
+    let at = walk
+        .found()
+        .or_else(|| walk.parent())
+        .map_or(ResourceId::ROOT, |found| found.id);
     clear_within(tx, dav, ask, (doing, at), &around).await
 }
 
@@ -101,7 +116,13 @@ pub(super) async fn clear_within(
     around: &Surroundings,
 ) -> Result<Cleared, DavError> {
     let tokens = ask.tokens();
-    match rules::check(dav.config.locks.policy, &asker(ask, &tokens), doing, at, around) {
+    match rules::check(
+        dav.config.locks.policy,
+        &asker(ask, &tokens),
+        doing,
+        at,
+        around,
+    ) {
         Ok(cleared) => Ok(cleared),
         Err(refusal) => Err(refused(tx, refusal, DavError::Locked).await?),
     }
@@ -123,7 +144,9 @@ pub(super) async fn refused(
                 href: lock.href.clone(),
                 error: error(vec![lock]),
             };
-            Ok(DavError::Members(refusing.into_iter().map(member).collect()))
+            Ok(DavError::Members(
+                refusing.into_iter().map(member).collect(),
+            ))
         }
     }
 }
@@ -145,7 +168,10 @@ async fn refusing(tx: &mut Tx<'_>, locks: &[Lock]) -> Result<Vec<RefusingLock>, 
 pub(super) async fn lock_root_href(tx: &mut Tx<'_>, lock: &Lock) -> Result<String, DavError> {
     let path = tx.path_of(lock.root).await?;
     let (path, is_collection) = path.ok_or_else(|| {
-        DavError::Internal(format!("a lock hangs on resource {}, which is gone", lock.root))
+        DavError::Internal(format!(
+            "a lock hangs on resource {}, which is gone",
+            lock.root
+        ))
     })?;
     Ok(path.href(is_collection))
 }

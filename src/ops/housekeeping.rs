@@ -1,7 +1,7 @@
 //! Work that no request waits for: expired locks, detached trees, unused content files.
 
-use super::events::tell_expired;
 use super::Dav;
+use super::events::tell_expired;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
@@ -38,8 +38,10 @@ impl Dav {
     }
 
     async fn sweep_content(&self, now: Timestamp) -> Result<usize, DavError> {
+        // As a write transaction, though it writes nothing: those end only when what they saw is
+        // durable, and a file must not go before the row that says nobody uses it.
         let unused = self
-            .read(&now, |txn, now| {
+            .write(&now, |txn, now| {
                 Box::pin(async move { Ok(Tx::new(txn, *now).unused_content(PAGE).await?) })
             })
             .await?;
@@ -51,7 +53,9 @@ impl Dav {
             self.write(&forgetting, |txn, (now, unused)| {
                 Box::pin(async move {
                     let mut tx = Tx::new(txn, *now);
-                    unused.iter().for_each(|content| tx.forget_unused_content(*content));
+                    unused
+                        .iter()
+                        .for_each(|content| tx.forget_unused_content(*content));
                     Ok(())
                 })
             })
@@ -63,14 +67,13 @@ impl Dav {
     /// Once at the start: removes content files of uploads that a crash cut off. Ids given out
     /// since belong to uploads under way and are left alone.
     pub async fn remove_orphans(&self, now: Timestamp) -> Result<u64, DavError> {
-        let watermark = self
-            .read(&now, |txn, now| {
-                Box::pin(async move { Ok(Tx::new(txn, *now).first_free_id().await?) })
-            })
-            .await?;
         let mut removed = 0;
         for folder in 0..=u8::MAX {
-            for content in self.blobs.list_older_than(ContentId(watermark), folder).await? {
+            for content in self
+                .blobs
+                .list_older_than(self.ids.first_free_at_start, folder)
+                .await?
+            {
                 if !self.is_content_used(now, content).await? {
                     self.blobs.remove(content).await?;
                     removed += 1;
@@ -82,9 +85,117 @@ impl Dav {
 
     async fn is_content_used(&self, now: Timestamp, content: ContentId) -> Result<bool, DavError> {
         let asking = (now, content);
-        self.read(&asking, |txn, (now, content)| {
+        // As a write transaction for the same reason as above.
+        self.write(&asking, |txn, (now, content)| {
             Box::pin(async move { Ok(Tx::new(txn, *now).is_content_used(*content).await?) })
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::blobs::Blobs;
+    use crate::config::Config;
+    use crate::lock::UserId;
+    use crate::ops::Ask;
+    use crate::ops::access::Principal;
+    use crate::ops::intake::Intake;
+    use crate::protocol::headers::Conditions;
+    use crate::protocol::path::DavPath;
+    use crate::store::engine::Engine;
+    use crate::store::memory::MemoryEngine;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    fn ask(path: &str) -> Ask {
+        Ask {
+            principal: Principal {
+                id: UserId(uuid::Uuid::from_u128(1)),
+                name: "alice".to_owned(),
+                admin: false,
+            },
+            now: NOW,
+            program: "test".to_owned(),
+            path: DavPath::parse(path, 4096).expect("a path"),
+            if_header: None,
+            conditions: Conditions::default(),
+            lock_token: None,
+        }
+    }
+
+    async fn start(engine: &Arc<dyn Engine>, folder: &std::path::Path) -> Dav {
+        let blobs = Blobs::open(folder, 0).expect("a folder");
+        Dav::new(Arc::clone(engine), blobs, Config::default(), NOW)
+            .await
+            .expect("a tree")
+    }
+
+    async fn large_upload(dav: &Dav) -> crate::store::NewContent {
+        let mut intake = Intake::new(dav, None).expect("room");
+        intake
+            .push(Bytes::from(vec![7; 10_000]))
+            .await
+            .expect("written");
+        intake.finish(None).await.expect("synced")
+    }
+
+    async fn files(dav: &Dav) -> usize {
+        let mut count = 0;
+        for folder in 0..=u8::MAX {
+            count += dav
+                .blobs
+                .list_older_than(ContentId(u64::MAX), folder)
+                .await
+                .unwrap()
+                .len();
+        }
+        count
+    }
+
+    #[tokio::test]
+    async fn a_start_removes_what_a_crash_left_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let before = start(&engine, folder.path()).await;
+        let kept = large_upload(&before).await;
+        before
+            .upload(&ask("/kept"), kept, None, None)
+            .await
+            .expect("uploaded");
+        let _never_named = large_upload(&before).await;
+        drop(before);
+
+        let after = start(&engine, folder.path()).await;
+        let _under_way = large_upload(&after).await;
+        assert_eq!(files(&after).await, 3);
+        assert_eq!(after.remove_orphans(NOW).await, Ok(1));
+        assert_eq!(files(&after).await, 2);
+        assert!(after.read_content(&ask("/kept")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn replaced_and_deleted_content_goes_with_the_sweep() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let dav = start(&engine, folder.path()).await;
+        dav.make_collection(&ask("/c")).await.expect("made");
+        for path in ["/c/a", "/c/a", "/c/b"] {
+            let content = large_upload(&dav).await;
+            dav.upload(&ask(path), content, None, None)
+                .await
+                .expect("uploaded");
+        }
+        assert_eq!(files(&dav).await, 3);
+        dav.sweep(NOW).await.expect("swept");
+        assert_eq!(files(&dav).await, 2);
+        dav.delete(&ask("/c")).await.expect("deleted");
+        dav.sweep(NOW).await.expect("swept");
+        assert_eq!(files(&dav).await, 0);
     }
 }

@@ -13,9 +13,20 @@ use crate::store::tx::Tx;
 
 const BLOCK: u64 = 1000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ids {
     reserved: Mutex<Range<u64>>,
+    /// Content from here on belongs to uploads of this process.
+    pub(super) first_free_at_start: ContentId,
+}
+
+impl Ids {
+    pub(super) fn new(first_free: u64) -> Self {
+        Self {
+            reserved: Mutex::default(),
+            first_free_at_start: ContentId(first_free),
+        }
+    }
 }
 
 impl Dav {
@@ -48,7 +59,6 @@ impl Dav {
 
 /// A random version, so that an entity tag never repeats.
 pub(super) fn random_version() -> Result<u64, DavError> {
-    getrandom::u64().map_err(|error| {
-        DavError::Internal(format!("the system gave no random numbers: {error}"))
-    })
+    getrandom::u64()
+        .map_err(|error| DavError::Internal(format!("the system gave no random numbers: {error}")))
 }

@@ -22,7 +22,12 @@ pub struct Intake<'a> {
 impl<'a> Intake<'a> {
     /// Starts an upload of which `announced` bytes are expected, if that is known.
     pub fn new(dav: &'a Dav, announced: Option<u64>) -> Result<Self, DavError> {
-        let intake = Self { dav, size: 0, small: BytesMut::new(), file: None };
+        let intake = Self {
+            dav,
+            size: 0,
+            small: BytesMut::new(),
+            file: None,
+        };
         intake.check_size(announced.unwrap_or(0))?;
         dav.require_room(announced.unwrap_or(0))?;
         Ok(intake)
@@ -61,10 +66,21 @@ impl<'a> Intake<'a> {
                 (Place::File(id), None)
             }
             None if self.small.is_empty() => (Place::Empty, None),
-            None => (Place::Inline(self.dav.new_content_id().await?), Some(self.small.freeze())),
+            None => (
+                Place::Inline(self.dav.new_content_id().await?),
+                Some(self.small.freeze()),
+            ),
         };
         let version = random_version()?;
-        Ok(NewContent { content: Content { place, size: self.size, version, media_type }, inline })
+        Ok(NewContent {
+            content: Content {
+                place,
+                size: self.size,
+                version,
+                media_type,
+            },
+            inline,
+        })
     }
 
     fn check_size(&self, size: u64) -> Result<(), DavError> {
@@ -82,9 +98,10 @@ impl Dav {
     /// Removes the file of content that no transaction named after all. When it is not known
     /// whether one did, the file stays: the next start finds out and removes it.
     pub(super) async fn discard(&self, content: &NewContent, why: &DavError) {
-        if let (Place::File(id), false) =
-            (content.content.place, matches!(why, DavError::Internal(_) | DavError::Unavailable(_)))
-            && let Err(error) = self.blobs.remove(id).await
+        if let (Place::File(id), false) = (
+            content.content.place,
+            matches!(why, DavError::Internal(_) | DavError::Unavailable(_)),
+        ) && let Err(error) = self.blobs.remove(id).await
         {
             tracing::warn!(%error, "the file of a refused upload stays until the next start");
         }

@@ -6,8 +6,8 @@ use super::events::{LockEvent, tell};
 use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
 use super::{Ask, Dav};
 use crate::config::Infinite;
-use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn};
 pub use crate::lock::LockDepth;
+use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
 use crate::protocol::headers::{RequestedTimeout, Safe};
@@ -44,8 +44,7 @@ pub struct LockView {
 impl LockView {
     /// `lock` as `principal` may see it.
     pub(super) fn new(lock: Lock, href: String, principal: &Principal) -> Self {
-        let shown = lock.owner == principal.id
-            || super_check_in(principal) == SuperCheckIn::Held;
+        let shown = lock.owner == principal.id || super_check_in(principal) == SuperCheckIn::Held;
         let token = shown.then_some(lock.token);
         Self { lock, href, token }
     }
@@ -81,7 +80,9 @@ impl Dav {
             new_id: self.new_resource_id().await?,
             version: super::ids::random_version()?,
         };
-        let taken = self.write(&taking, |txn, taking| Box::pin(take(txn, taking))).await?;
+        let taken = self
+            .write(&taking, |txn, taking| Box::pin(take(txn, taking)))
+            .await?;
         tell(LockEvent::Taken, ask, &taken.view.lock);
         Ok(taken)
     }
@@ -132,7 +133,9 @@ impl Dav {
         }
         let refreshing = (ask, self.granted_seconds(timeout));
         let views = self
-            .write(&refreshing, |txn, (ask, seconds)| Box::pin(refresh(txn, ask, *seconds)))
+            .write(&refreshing, |txn, (ask, seconds)| {
+                Box::pin(refresh(txn, ask, *seconds))
+            })
             .await?;
         for view in &views {
             tell(LockEvent::Refreshed, ask, &view.lock);
@@ -145,10 +148,20 @@ impl Dav {
         let token = LockToken::parse(token).ok_or(DavError::TokenMismatch)?;
         let unlocking = (ask, token);
         let lock = self
-            .write(&unlocking, |txn, (ask, token)| Box::pin(unlock(txn, ask, *token)))
+            .write(&unlocking, |txn, (ask, token)| {
+                Box::pin(unlock(txn, ask, *token))
+            })
             .await?;
         let own = lock.owner == ask.principal.id;
-        tell(if own { LockEvent::Released } else { LockEvent::ForcedRelease }, ask, &lock);
+        tell(
+            if own {
+                LockEvent::Released
+            } else {
+                LockEvent::ForcedRelease
+            },
+            ask,
+            &lock,
+        );
         Ok(())
     }
 
@@ -158,8 +171,11 @@ impl Dav {
         now: crate::protocol::time::Timestamp,
     ) -> Result<[(LockKind, u64); 3], DavError> {
         const PAGE: usize = 500;
-        let mut counts =
-            [(LockKind::Persistent, 0), (LockKind::Transient, 0), (LockKind::ReadOnly, 0)];
+        let mut counts = [
+            (LockKind::Persistent, 0),
+            (LockKind::Transient, 0),
+            (LockKind::ReadOnly, 0),
+        ];
         let mut after = None;
         loop {
             let page = (now, after.clone());
@@ -171,7 +187,10 @@ impl Dav {
                 })
                 .await?;
             for lock in locks.iter().filter(|lock| lock.stands_at(now)) {
-                counts.iter_mut().filter(|(kind, _)| *kind == lock.kind).for_each(|c| c.1 += 1);
+                counts
+                    .iter_mut()
+                    .filter(|(kind, _)| *kind == lock.kind)
+                    .for_each(|c| c.1 += 1);
             }
             match next {
                 Some(key) => after = Some(key),
@@ -185,35 +204,59 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     let Taking { dav, ask, .. } = taking;
     let mut tx = Tx::new(txn, ask.now);
     let walk = tx.walk(&ask.path).await?;
-    let gap = if walk.found().is_none() { Some(gap(ask, &walk)?) } else { None };
+    let gap = if walk.found().is_none() {
+        Some(gap(ask, &walk)?)
+    } else {
+        None
+    };
     judge(&mut tx, ask, &walk, Safe::No).await?;
     check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
 
-    let ancestors: Vec<ResourceId> =
-        walk.ancestors().unwrap_or_default().iter().map(|above| above.id).collect();
-    let around = tx.surroundings(&walk, taking.wanted.depth == LockDepth::Infinity).await?;
+    let ancestors: Vec<ResourceId> = walk
+        .ancestors()
+        .unwrap_or_default()
+        .iter()
+        .map(|above| above.id)
+        .collect();
+    let around = tx
+        .surroundings(&walk, taking.wanted.depth == LockDepth::Infinity)
+        .await?;
     let root = match (walk.found(), gap) {
         (Some(resource), _) => resource.id,
         (None, Some((parent, name))) => {
             let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
             let version = taking.version;
-            let content = Content { place: Place::Empty, size: 0, version, media_type: None };
+            let content = Content {
+                place: Place::Empty,
+                size: 0,
+                version,
+                media_type: None,
+            };
             let file = new_resource(taking.new_id, name, ask.now, Some(content));
             tx.make(&cleared, parent, &file, None)?;
             file.id
         }
         (None, None) => return Err(DavError::ParentMissing),
     };
-    let lock = Lock { root, ..taking.lock.clone() };
+    let lock = Lock {
+        root,
+        ..taking.lock.clone()
+    };
     let granted = match rules::grant(lock, &around) {
         Ok(granted) => granted,
         Err(refusal) => return Err(conflict(&mut tx, ask, refusal).await?),
     };
     tx.add_lock(&granted, &ancestors)?;
     let lock = granted.lock().clone();
-    let href = ask.path.href(walk.found().is_some_and(crate::resource::Resource::is_collection));
+    let href = ask.path.href(
+        walk.found()
+            .is_some_and(crate::resource::Resource::is_collection),
+    );
     let view = LockView::new(lock, href, &ask.principal);
-    Ok(Taken { view, created: walk.found().is_none() })
+    Ok(Taken {
+        view,
+        created: walk.found().is_none(),
+    })
 }
 
 async fn check_limits(
@@ -222,14 +265,18 @@ async fn check_limits(
     resource: Option<ResourceId>,
 ) -> Result<(), DavError> {
     let limits = &taking.dav.config.locks;
-    let mine = tx.count_locks_of(taking.ask.principal.id, limits.per_user_max).await?;
+    let mine = tx
+        .count_locks_of(taking.ask.principal.id, limits.per_user_max)
+        .await?;
     if mine >= limits.per_user_max {
         return Err(DavError::InsufficientStorage(format!(
             "{} holds {mine} locks, and nobody may hold more (locks.per_user_max); release some",
             taking.ask.principal.name
         )));
     }
-    let Some(resource) = resource else { return Ok(()) };
+    let Some(resource) = resource else {
+        return Ok(());
+    };
     let here = tx.locks_on(resource).await?.len();
     if here >= limits.per_resource_max {
         return Err(DavError::InsufficientStorage(format!(
@@ -252,11 +299,7 @@ async fn conflict(tx: &mut Tx<'_>, ask: &Ask, refusal: Refusal) -> Result<DavErr
     Ok(error)
 }
 
-async fn refresh(
-    txn: &mut dyn Txn,
-    ask: &Ask,
-    seconds: u64,
-) -> Result<Vec<LockView>, DavError> {
+async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockView>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let walk = tx.walk(&ask.path).await?;
     if walk.found().is_none() {
@@ -265,8 +308,11 @@ async fn refresh(
     judge(&mut tx, ask, &walk, Safe::No).await?;
     let tokens = ask.tokens();
     let around = tx.surroundings(&walk, false).await?;
-    let submitted: Vec<Lock> =
-        around.in_force().filter(|lock| tokens.contains(&lock.token)).cloned().collect();
+    let submitted: Vec<Lock> = around
+        .in_force()
+        .filter(|lock| tokens.contains(&lock.token))
+        .cloned()
+        .collect();
     if submitted.is_empty() {
         return Err(DavError::PreconditionFailed(
             "no lock that the If header names covers this address; take a new one".to_owned(),
@@ -292,7 +338,9 @@ async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, 
     judge(&mut tx, ask, &walk, Safe::No).await?;
     let around = tx.surroundings(&walk, false).await?;
     let lock = around.in_force().find(|lock| lock.token == token).cloned();
-    let lock = lock.filter(|_| walk.found().is_some()).ok_or(DavError::TokenMismatch)?;
+    let lock = lock
+        .filter(|_| walk.found().is_some())
+        .ok_or(DavError::TokenMismatch)?;
     match rules::release(&asker(ask, &[]), &lock) {
         Ok(ended) => {
             tx.end_lock(&ended).await?;

@@ -70,7 +70,11 @@ impl Password {
         let long_enough = self.0.chars().count() >= PASSWORD_CHARS_MIN;
         let fit = long_enough && self.0.len() <= PASSWORD_BYTES_MAX;
         let plain = !self.0.chars().any(char::is_control);
-        if fit && plain { Ok(()) } else { Err(PasswordError::Unfit) }
+        if fit && plain {
+            Ok(())
+        } else {
+            Err(PasswordError::Unfit)
+        }
     }
 
     /// Its argon2id hash as a PHC string. Takes tens of milliseconds and 19 MiB.
@@ -82,8 +86,12 @@ impl Password {
 
     /// Whether it is the one that `hash` was made of. As slow as [`Password::hash`].
     pub fn matches(&self, hash: &str) -> bool {
-        let Ok(hash) = PasswordHash::new(hash) else { return false };
-        Argon2::default().verify_password(self.0.as_bytes(), &hash).is_ok()
+        let Ok(hash) = PasswordHash::new(hash) else {
+            return false;
+        };
+        Argon2::default()
+            .verify_password(self.0.as_bytes(), &hash)
+            .is_ok()
     }
 }
 
@@ -94,7 +102,10 @@ mod tests {
     #[test]
     fn a_hash_fits_its_password_only_in_any_normal_form() {
         let hash = Password::from("pässword".to_owned()).hash().unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(Password::from("pa\u{308}ssword".to_owned()).matches(&hash));
         assert!(!Password::from("passw0rd".to_owned()).matches(&hash));
         assert!(!Password::from("password".to_owned()).matches("nonsense"));
@@ -111,7 +122,11 @@ mod tests {
     #[test]
     fn lengths_and_control_characters() {
         fn check(text: &str, fit: bool) {
-            assert_eq!(Password::from(text.to_owned()).check().is_ok(), fit, "{text:?}");
+            assert_eq!(
+                Password::from(text.to_owned()).check().is_ok(),
+                fit,
+                "{text:?}"
+            );
         }
         check("1234567", false);
         check("12345678", true);
@@ -123,6 +138,9 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        assert_eq!(format!("{:?}", Password::from("secret".to_owned())), "Password(…)");
+        assert_eq!(
+            format!("{:?}", Password::from("secret".to_owned())),
+            "Password(…)"
+        );
     }
 }

@@ -111,14 +111,28 @@ impl Dav {
     ) -> Result<Search, DavError> {
         let starting = (&ask, wanted);
         let (first, collection) = self
-            .read(&starting, |txn, (ask, wanted)| Box::pin(start(txn, ask, *wanted)))
+            .read(&starting, |txn, (ask, wanted)| {
+                Box::pin(start(txn, ask, *wanted))
+            })
             .await?;
-        let pending: VecDeque<Collection> =
-            if depth == Depth::Zero { None } else { collection }.into_iter().collect();
+        let pending: VecDeque<Collection> = if depth == Depth::Zero {
+            None
+        } else {
+            collection
+        }
+        .into_iter()
+        .collect();
         if let (Depth::Infinity, Some(top)) = (depth, pending.front()) {
             self.require_bounded(&ask, top).await?;
         }
-        Ok(Search { dav: Arc::clone(self), ask, wanted, depth, first: Some(first), pending })
+        Ok(Search {
+            dav: Arc::clone(self),
+            ask,
+            wanted,
+            depth,
+            first: Some(first),
+            pending,
+        })
     }
 
     /// Refuses a depth-infinity search of more resources than the configuration allows, before
@@ -132,7 +146,9 @@ impl Dav {
             let members = self
                 .read(&page, |txn, (now, id, after)| {
                     Box::pin(async move {
-                        Ok(Tx::new(txn, *now).members(*id, after.as_deref(), PAGE).await?)
+                        Ok(Tx::new(txn, *now)
+                            .members(*id, after.as_deref(), PAGE)
+                            .await?)
                     })
                 })
                 .await?;
@@ -160,8 +176,10 @@ impl Dav {
     ) -> Result<Vec<Patched>, DavError> {
         self.require_room(0)?;
         let patching = (self, ask, patches);
-        self.write(&patching, |txn, (dav, ask, patches)| Box::pin(patch(txn, dav, ask, patches)))
-            .await
+        self.write(&patching, |txn, (dav, ask, patches)| {
+            Box::pin(patch(txn, dav, ask, patches))
+        })
+        .await
     }
 }
 
@@ -171,7 +189,9 @@ impl Search {
         if let Some(first) = self.first.take() {
             return Ok(Some(vec![first]));
         }
-        let Some(mut collection) = self.pending.pop_front() else { return Ok(None) };
+        let Some(mut collection) = self.pending.pop_front() else {
+            return Ok(None);
+        };
         let listing = (&self.ask, self.wanted, &collection);
         let found = self
             .dav
@@ -180,7 +200,10 @@ impl Search {
             })
             .await?;
         if self.depth == Depth::Infinity {
-            for member in found.iter().filter(|member| member.resource.is_collection()) {
+            for member in found
+                .iter()
+                .filter(|member| member.resource.is_collection())
+            {
                 self.pending.push_back(below(member));
             }
         }
@@ -194,7 +217,10 @@ impl Search {
 
 /// The search for the members of what was found.
 fn below(found: &Found) -> Collection {
-    let infinite = found.locks.iter().filter(|view| view.lock.depth == LockDepth::Infinity);
+    let infinite = found
+        .locks
+        .iter()
+        .filter(|view| view.lock.depth == LockDepth::Infinity);
     Collection {
         id: found.resource.id,
         href: found.href.clone(),
@@ -224,7 +250,12 @@ async fn start(
         Look::Away => Vec::new(),
     };
     let href = ask.path.href(resource.is_collection());
-    let found = Found { href, resource, dead, locks };
+    let found = Found {
+        href,
+        resource,
+        dead,
+        locks,
+    };
     let collection = found.resource.is_collection().then(|| below(&found));
     Ok((found, collection))
 }
@@ -236,9 +267,10 @@ async fn list(
     collection: &Collection,
 ) -> Result<Vec<Found>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let members = tx.members(collection.id, collection.after.as_deref(), PAGE).await?;
-    let look_for_locks =
-        wanted.locks == Look::Up && tx.has_locks_below(collection.id).await?;
+    let members = tx
+        .members(collection.id, collection.after.as_deref(), PAGE)
+        .await?;
+    let look_for_locks = wanted.locks == Look::Up && tx.has_locks_below(collection.id).await?;
     let mut found = Vec::with_capacity(members.len());
     for resource in members {
         let mut href = String::with_capacity(collection.href.len() + resource.name.len() + 1);
@@ -257,7 +289,12 @@ async fn list(
             Look::Up => tx.dead_properties(&resource).await?,
             Look::Away => Vec::new(),
         };
-        found.push(Found { href, resource, dead, locks });
+        found.push(Found {
+            href,
+            resource,
+            dead,
+            locks,
+        });
     }
     Ok(found)
 }
@@ -272,20 +309,33 @@ async fn patch(
     let walk = tx.walk(&ask.path).await?;
     let resource = walk.found().ok_or(DavError::NotFound)?;
     judge(&mut tx, ask, &walk, Safe::No).await?;
-    let only_windows = patches.iter().all(|patch| is_windows_property(name_of(patch)));
-    let doing = if only_windows { Doing::ChangeWindowsProperties } else { Doing::Change };
+    let only_windows = patches
+        .iter()
+        .all(|patch| is_windows_property(name_of(patch)));
+    let doing = if only_windows {
+        Doing::ChangeWindowsProperties
+    } else {
+        Doing::Change
+    };
     let cleared = clear(&mut tx, dav, ask, &walk, doing).await?;
 
-    let mut answers: Vec<Patched> =
-        patches.iter().map(|patch| judge_patch(dav, patch)).collect();
+    let mut answers: Vec<Patched> = patches
+        .iter()
+        .map(|patch| judge_patch(dav, patch))
+        .collect();
     if answers.iter().any(|answer| *answer != Patched::Done) {
-        for answer in answers.iter_mut().filter(|answer| **answer == Patched::Done) {
+        for answer in answers
+            .iter_mut()
+            .filter(|answer| **answer == Patched::Done)
+        {
             *answer = Patched::Failed;
         }
         return Ok(answers);
     }
     let parent = walk.parent().map_or(ResourceId(0), |parent| parent.id);
-    let patched = tx.patch_properties(&cleared, parent, resource, patches).await?;
+    let patched = tx
+        .patch_properties(&cleared, parent, resource, patches)
+        .await?;
     let max = dav.config.limits.properties_per_resource_max;
     let over = usize::try_from(patched.property_count).is_ok_and(|count| count > max);
     if over && patched.property_count > resource.property_count {

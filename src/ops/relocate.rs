@@ -4,8 +4,8 @@ use super::content::{Outcome, new_resource};
 use super::gate::{clear, clear_within, judge, refused};
 use super::ids::random_version;
 use super::{Ask, Dav};
-use crate::lock::rules::{self, Cleared, Doing};
 use crate::lock::Lock;
+use crate::lock::rules::{self, Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::protocol::path::{DavPath, Name};
@@ -48,7 +48,12 @@ struct Landing<'a> {
 impl Landing<'_> {
     /// The ids of the collections above the destination, its parent last.
     fn ancestors(&self) -> Vec<ResourceId> {
-        self.walk.ancestors().unwrap_or_default().iter().map(|above| above.id).collect()
+        self.walk
+            .ancestors()
+            .unwrap_or_default()
+            .iter()
+            .map(|above| above.id)
+            .collect()
     }
 }
 
@@ -77,8 +82,17 @@ impl Dav {
         overwrite: Overwrite,
     ) -> Result<Outcome, DavError> {
         let (ids, seed, depth) = (0..0, 0, CopyDepth::Infinity);
-        let transfer = Transfer { dav: self, ask, destination, overwrite, ids, seed, depth };
-        self.write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer))).await
+        let transfer = Transfer {
+            dav: self,
+            ask,
+            destination,
+            overwrite,
+            ids,
+            seed,
+            depth,
+        };
+        self.write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
+            .await
     }
 
     /// COPY. Content is shared, so a file costs the same whatever its size.
@@ -96,8 +110,17 @@ impl Dav {
         });
         let ids = self.new_ids(count.await?).await?;
         let seed = random_version()?;
-        let transfer = Transfer { dav: self, ask, destination, overwrite, ids, seed, depth };
-        self.write(&transfer, |txn, transfer| Box::pin(copy(txn, transfer))).await
+        let transfer = Transfer {
+            dav: self,
+            ask,
+            destination,
+            overwrite,
+            ids,
+            seed,
+            depth,
+        };
+        self.write(&transfer, |txn, transfer| Box::pin(copy(txn, transfer)))
+            .await
     }
 }
 
@@ -118,7 +141,9 @@ async fn land<'a>(
 ) -> Result<Landing<'a>, DavError> {
     let (to, ask) = (transfer.destination, transfer.ask);
     if *to == ask.path {
-        return Err(DavError::Forbidden("source and destination are the same".to_owned()));
+        return Err(DavError::Forbidden(
+            "source and destination are the same".to_owned(),
+        ));
     }
     if (from.is_collection() && to.is_within(&ask.path)) || ask.path.is_within(to) {
         return Err(DavError::Forbidden(
@@ -138,7 +163,10 @@ async fn land<'a>(
 
 /// Whether the destination is a file that gets its next version from another file.
 fn is_next_version<'a>(landing: &'a Landing<'_>, from: &Resource) -> Option<&'a Resource> {
-    landing.walk.found().filter(|to| !to.is_collection() && !from.is_collection())
+    landing
+        .walk
+        .found()
+        .filter(|to| !to.is_collection() && !from.is_collection())
 }
 
 /// Removes what is at the destination, if anything, and asks for leave to make something there.
@@ -158,7 +186,11 @@ async fn vacate(
 }
 
 fn outcome(landing: &Landing<'_>) -> Outcome {
-    if landing.walk.found().is_some() { Outcome::Replaced } else { Outcome::Created }
+    if landing.walk.found().is_some() {
+        Outcome::Replaced
+    } else {
+        Outcome::Created
+    }
 }
 
 async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
@@ -179,13 +211,24 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     let leaving = clear(&mut tx, dav, ask, &walk, doing).await?;
     if let Some(target) = is_next_version(&landing, resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
-        move_onto_file(&mut tx, (&leaving, parent, resource), (&cleared, &landing, target)).await?;
+        move_onto_file(
+            &mut tx,
+            (&leaving, parent, resource),
+            (&cleared, &landing, target),
+        )
+        .await?;
         return Ok(Outcome::Replaced);
     }
     let entering = vacate(&mut tx, transfer, &landing).await?;
     carry_locks(&mut tx, resource, &landing).await?;
     let ancestors = landing.ancestors();
-    tx.relocate(&leaving, &entering, (parent, resource), (&ancestors, landing.name)).await?;
+    tx.relocate(
+        &leaving,
+        &entering,
+        (parent, resource),
+        (&ancestors, landing.name),
+    )
+    .await?;
     Ok(outcome(&landing))
 }
 
@@ -195,7 +238,9 @@ async fn carry_locks(
     resource: &Resource,
     landing: &Landing<'_>,
 ) -> Result<(), DavError> {
-    let covering = tx.covering_locks(landing.walk.ancestors().unwrap_or_default()).await?;
+    let covering = tx
+        .covering_locks(landing.walk.ancestors().unwrap_or_default())
+        .await?;
     if covering.is_empty() {
         return Ok(());
     }
@@ -218,10 +263,18 @@ async fn move_onto_file(
 ) -> Result<(), DavError> {
     let locks = tx.locks_on(from.id).await?;
     if tx.locks_on(target.id).await?.is_empty() {
-        let covering = tx.covering_locks(landing.walk.ancestors().unwrap_or_default()).await?;
+        let covering = tx
+            .covering_locks(landing.walk.ancestors().unwrap_or_default())
+            .await?;
         let above = landing.ancestors();
         for old in locks {
-            match rules::carry(Lock { root: target.id, ..old.clone() }, &covering) {
+            match rules::carry(
+                Lock {
+                    root: target.id,
+                    ..old.clone()
+                },
+                &covering,
+            ) {
                 Ok(granted) => tx.rehang_lock(&old, &granted, &above).await?,
                 Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
             }
@@ -235,9 +288,15 @@ async fn move_onto_file(
         }
     }
     if let Some(content) = from.content.clone() {
-        let new = NewContent { content, inline: None };
-        let to = tx.replace_content(cleared, landing.parent, target, new, from.modified).await?;
-        tx.replace_properties(cleared, landing.parent, from, &to).await?;
+        let new = NewContent {
+            content,
+            inline: None,
+        };
+        let to = tx
+            .replace_content(cleared, landing.parent, target, new, from.modified)
+            .await?;
+        tx.replace_properties(cleared, landing.parent, from, &to)
+            .await?;
     }
     Ok(tx.remove(leaving, parent, from).await?)
 }
@@ -249,13 +308,23 @@ async fn copy(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, Dav
     let resource = walk.found().ok_or(DavError::NotFound)?;
     let landing = land(&mut tx, transfer, resource).await?;
     judge(&mut tx, ask, &walk, Safe::No).await?;
-    let mut copies = Copies { ids: transfer.ids.clone(), seed: transfer.seed, ask };
+    let mut copies = Copies {
+        ids: transfer.ids.clone(),
+        seed: transfer.seed,
+        ask,
+    };
     if let Some(target) = is_next_version(&landing, resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
         if let Some(content) = &resource.content {
-            let new = NewContent { content: copies.content(content, target.id), inline: None };
-            let to = tx.replace_content(&cleared, landing.parent, target, new, ask.now).await?;
-            tx.replace_properties(&cleared, landing.parent, resource, &to).await?;
+            let new = NewContent {
+                content: copies.content(content, target.id),
+                inline: None,
+            };
+            let to = tx
+                .replace_content(&cleared, landing.parent, target, new, ask.now)
+                .await?;
+            tx.replace_properties(&cleared, landing.parent, resource, &to)
+                .await?;
         }
         return Ok(Outcome::Replaced);
     }
@@ -264,7 +333,9 @@ async fn copy(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, Dav
     tx.make(&cleared, landing.parent, &top, None)?;
     tx.copy_properties(resource, top.id).await?;
     if resource.is_collection() && transfer.depth == CopyDepth::Infinity {
-        copies.members(&mut tx, &cleared, resource.id, top.id).await?;
+        copies
+            .members(&mut tx, &cleared, resource.id, top.id)
+            .await?;
     }
     Ok(outcome(&landing))
 }
@@ -281,15 +352,24 @@ impl Copies<'_> {
         let id = self.ids.next().map(ResourceId).ok_or_else(|| {
             DavError::Unavailable("the collection grew while it was copied; try again".to_owned())
         })?;
-        let content = from.content.as_ref().map(|content| self.content(content, id));
+        let content = from
+            .content
+            .as_ref()
+            .map(|content| self.content(content, id));
         let property_count = from.property_count;
-        Ok(Resource { property_count, ..new_resource(id, name, self.ask.now, content) })
+        Ok(Resource {
+            property_count,
+            ..new_resource(id, name, self.ask.now, content)
+        })
     }
 
     /// The same bytes as another version: of another file, or after another one.
     fn content(&self, content: &Content, of: ResourceId) -> Content {
         let version = scatter(self.seed ^ scatter(of.0));
-        Content { version, ..content.clone() }
+        Content {
+            version,
+            ..content.clone()
+        }
     }
 
     async fn members(

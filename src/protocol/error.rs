@@ -71,7 +71,8 @@ pub enum DavError {
     /// 404.
     #[error("there is nothing at this address")]
     NotFound,
-    /// 405: the method does not fit what is there (MKCOL of something that exists, PUT on a collection).
+    /// 405: the method does not fit what is there (MKCOL of something that exists, PUT on a
+    /// collection).
     #[error("{0}")]
     NotAllowedHere(String),
     /// 409: the parent collection does not exist.

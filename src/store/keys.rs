@@ -32,7 +32,11 @@ use crate::resource::{ContentId, ResourceId};
 
 /// The look-up form of a name: macOS sends the decomposed spelling of what others compose.
 pub(super) fn nfc(name: &str) -> Cow<'_, str> {
-    if is_nfc(name) { Cow::Borrowed(name) } else { Cow::Owned(name.nfc().collect()) }
+    if is_nfc(name) {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.nfc().collect())
+    }
 }
 
 fn key(kind: u8, parts: &[&[u8]]) -> Key {
@@ -71,7 +75,10 @@ pub(super) fn entries(parent: ResourceId, after: Option<&str>) -> Range<Key> {
     match after {
         None => all,
         Some(name) => {
-            key(b'e', &[&parent.0.to_be_bytes(), nfc(name).as_bytes(), b"\0"])..all.end
+            key(
+                b'e',
+                &[&parent.0.to_be_bytes(), nfc(name).as_bytes(), b"\0"],
+            )..all.end
         }
     }
 }
@@ -82,12 +89,31 @@ pub(super) fn whereabouts(id: ResourceId) -> Key {
 
 pub(super) fn property(id: ResourceId, name: &QName, part: u8) -> Key {
     let QName { ns, name } = name;
-    key(b'p', &[&id.0.to_be_bytes(), ns.as_bytes(), b"\0", name.as_bytes(), b"\0", &[part]])
+    key(
+        b'p',
+        &[
+            &id.0.to_be_bytes(),
+            ns.as_bytes(),
+            b"\0",
+            name.as_bytes(),
+            b"\0",
+            &[part],
+        ],
+    )
 }
 
 pub(super) fn property_parts(id: ResourceId, name: &QName) -> Range<Key> {
     let QName { ns, name } = name;
-    starting_with(key(b'p', &[&id.0.to_be_bytes(), ns.as_bytes(), b"\0", name.as_bytes(), b"\0"]))
+    starting_with(key(
+        b'p',
+        &[
+            &id.0.to_be_bytes(),
+            ns.as_bytes(),
+            b"\0",
+            name.as_bytes(),
+            b"\0",
+        ],
+    ))
 }
 
 pub(super) fn properties(id: ResourceId) -> Range<Key> {

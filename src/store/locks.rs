@@ -56,7 +56,11 @@ impl Tx<'_> {
         let mut covering = Vec::new();
         for above in collections {
             let locks = self.locks_on(above.id).await?;
-            covering.extend(locks.into_iter().filter(|lock| lock.depth == LockDepth::Infinity));
+            covering.extend(
+                locks
+                    .into_iter()
+                    .filter(|lock| lock.depth == LockDepth::Infinity),
+            );
         }
         Ok(covering)
     }
@@ -79,14 +83,19 @@ impl Tx<'_> {
         };
         around.covering = self.covering_locks(above).await?;
         around.parent = self.locks_on(parent.id).await?;
-        let infinite = around.parent.iter().filter(|lock| lock.depth == LockDepth::Infinity);
+        let infinite = around
+            .parent
+            .iter()
+            .filter(|lock| lock.depth == LockDepth::Infinity);
         around.covering.extend(infinite.cloned());
         Ok(around)
     }
 
     /// The standing lock with this token.
     pub async fn lock_by_token(&mut self, token: LockToken) -> Result<Option<Lock>, StoreError> {
-        let Some(root) = self.row(keys::token(token)).await? else { return Ok(None) };
+        let Some(root) = self.row(keys::token(token)).await? else {
+            return Ok(None);
+        };
         let lock: Option<Lock> = self.row(keys::lock(root, token)).await?;
         Ok(lock.filter(|lock| lock.stands_at(self.now)))
     }
@@ -109,7 +118,10 @@ impl Tx<'_> {
         let rows = self.scan(keys::locks(after), limit).await?;
         let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone()));
         let keys: Vec<Key> = rows.into_iter().map(|(key, _)| key).collect();
-        Ok((self.rows(&keys).await?.into_iter().flatten().collect(), next.flatten()))
+        Ok((
+            self.rows(&keys).await?.into_iter().flatten().collect(),
+            next.flatten(),
+        ))
     }
 
     /// Writes a new lock down. `ancestors` are the ids of the collections above its root.
@@ -180,7 +192,10 @@ impl Tx<'_> {
     }
 
     async fn drop_lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
-        let ancestors = self.locate(lock.root).await?.map(|(ancestors, _)| ancestors);
+        let ancestors = self
+            .locate(lock.root)
+            .await?
+            .map(|(ancestors, _)| ancestors);
         for ancestor in ancestors.unwrap_or_default() {
             self.delete(keys::below(ancestor, lock.token));
         }
@@ -215,7 +230,11 @@ impl Tx<'_> {
         if locks.is_empty() {
             return Ok(());
         }
-        let old = self.locate(id).await?.map(|(ancestors, _)| ancestors).unwrap_or_default();
+        let old = self
+            .locate(id)
+            .await?
+            .map(|(ancestors, _)| ancestors)
+            .unwrap_or_default();
         for lock in &locks {
             for ancestor in &old {
                 self.delete(keys::below(*ancestor, lock.token));
@@ -230,8 +249,7 @@ impl Tx<'_> {
 
 fn token_at_end(key: &Key) -> Result<LockToken, StoreError> {
     let digits = key.last_chunk().copied();
-    let digits: [u8; 16] = digits.ok_or_else(|| {
-        StoreError::Damaged("a row of the lock index has a short key".to_owned())
-    })?;
+    let digits: [u8; 16] = digits
+        .ok_or_else(|| StoreError::Damaged("a row of the lock index has a short key".to_owned()))?;
     Ok(LockToken(uuid::Uuid::from_bytes(digits)))
 }

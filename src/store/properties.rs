@@ -29,7 +29,10 @@ impl Tx<'_> {
                 let bytes = fields.next().ok_or_else(damaged)?;
                 String::from_utf8(bytes.to_vec()).map_err(|_| damaged())
             };
-            let name = QName { ns: text()?, name: text()? };
+            let name = QName {
+                ns: text()?,
+                name: text()?,
+            };
             match found.last_mut() {
                 Some((last, xml)) if *last == name => xml.extend_from_slice(&value),
                 _ => found.push((name, value.to_vec())),
@@ -56,7 +59,9 @@ impl Tx<'_> {
                 PropertyPatch::Set(property) => &property.name,
                 PropertyPatch::Remove(name) => name,
             };
-            let parts = self.scan_all(keys::property_parts(resource.id, name)).await?;
+            let parts = self
+                .scan_all(keys::property_parts(resource.id, name))
+                .await?;
             count = count.saturating_sub(u32::from(!parts.is_empty()));
             for (key, _) in parts {
                 self.delete(key);
@@ -66,8 +71,16 @@ impl Tx<'_> {
                 count += 1;
             }
         }
-        let modified = if resource.is_collection() { self.now } else { resource.modified };
-        let patched = Resource { property_count: count, modified, ..resource.clone() };
+        let modified = if resource.is_collection() {
+            self.now
+        } else {
+            resource.modified
+        };
+        let patched = Resource {
+            property_count: count,
+            modified,
+            ..resource.clone()
+        };
         self.rewrite(cleared, parent, &patched)?;
         Ok(patched)
     }
@@ -75,7 +88,10 @@ impl Tx<'_> {
     fn put_property(&mut self, id: ResourceId, property: &DeadProperty) {
         let parts = property.xml.as_bytes().chunks(PART_BYTES_MAX);
         for (part, bytes) in (0..=u8::MAX).zip(parts) {
-            self.put_bytes(keys::property(id, &property.name, part), Bytes::copy_from_slice(bytes));
+            self.put_bytes(
+                keys::property(id, &property.name, part),
+                Bytes::copy_from_slice(bytes),
+            );
         }
     }
 
@@ -92,7 +108,10 @@ impl Tx<'_> {
         }
         self.drop_properties(to.id).await?;
         self.copy_properties(from, to.id).await?;
-        let to = Resource { property_count: from.property_count, ..to.clone() };
+        let to = Resource {
+            property_count: from.property_count,
+            ..to.clone()
+        };
         self.rewrite(cleared, parent, &to)
     }
 

@@ -8,6 +8,7 @@
 
 mod open;
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::sync::RwLock;
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
-use super::group_commit::{CommitObserver, GroupCommit, Reporting};
+use super::group_commit::{CommitObserver, GroupCommit, NoObserver, Reporting};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 
 pub use open::OpenError;
@@ -41,8 +42,20 @@ pub struct SledOptions {
     pub observer: Arc<dyn CommitObserver>,
 }
 
-impl std::fmt::Debug for SledOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Default for SledOptions {
+    /// A cache of 64 MiB and a minute to open; nothing is measured.
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            open_time_max: Duration::from_secs(60),
+            stopwatch: || Duration::ZERO,
+            observer: Arc::new(NoObserver),
+        }
+    }
+}
+
+impl fmt::Debug for SledOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             cache_bytes,
             open_time_max,
@@ -64,7 +77,6 @@ pub struct SledEngine {
 }
 
 /// What the lock guards.
-#[derive(Debug)]
 struct Rows {
     /// `None` after `close`.
     db: Option<sled::Db>,
@@ -145,6 +157,15 @@ impl Engine for SledEngine {
         ended
             .await
             .map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+}
+
+impl fmt::Debug for Rows {
+    /// sled's own would print every row.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -235,12 +256,13 @@ impl Txn for SledTxn {
         while rows.len() < limit && range.start < range.end {
             let wanted = (limit - rows.len()).min(ROWS_PER_STEP);
             let page = self.rows.page(&self.overlay, &range, wanted, order)?;
-            match page.last() {
-                Some((last, _)) if page.len() == wanted => narrow(&mut range, last, order),
-                _ => range.end = range.start.clone(),
-            }
+            let last = page.last().filter(|_| page.len() == wanted).cloned();
             rows.extend(page);
-            yield_now().await;
+            let Some((last, _)) = last else { break };
+            if rows.len() < limit {
+                narrow(&mut range, &last, order);
+                yield_now().await;
+            }
         }
         Ok(rows)
     }

@@ -48,8 +48,8 @@ where
     Err(StoreError::Busy.into())
 }
 
-/// Doubles from half a millisecond with every run; half of it is random, so that bodies which met once do not
-/// meet again.
+/// Doubles from half a millisecond with every run; half of it is random, so that bodies which met
+/// once do not meet again.
 fn pause(run: u32) -> Duration {
     let whole = 250_u32 << run.min(RUNS_MAX);
     // Without randomness there are only more conflicts.

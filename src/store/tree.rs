@@ -23,7 +23,11 @@ pub struct Walk {
 impl Walk {
     /// The resource at the path.
     pub fn found(&self) -> Option<&Resource> {
-        if self.missing == 0 { self.chain.last() } else { None }
+        if self.missing == 0 {
+            self.chain.last()
+        } else {
+            None
+        }
     }
 
     /// The collections above the path, from the root on; `None` when one is missing or a file.
@@ -33,7 +37,10 @@ impl Walk {
             1 => &self.chain[..],
             _ => return None,
         };
-        above.last().is_none_or(Resource::is_collection).then_some(above)
+        above
+            .last()
+            .is_none_or(Resource::is_collection)
+            .then_some(above)
     }
 
     /// The collection that holds the path, or could; `None` for the root.
@@ -91,7 +98,12 @@ impl Tx<'_> {
                     here = resource.id;
                     chain.push(resource);
                 }
-                None => return Ok(Walk { chain, missing: names.len() - index }),
+                None => {
+                    return Ok(Walk {
+                        chain,
+                        missing: names.len() - index,
+                    });
+                }
             }
         }
         Ok(Walk { chain, missing: 0 })
@@ -146,7 +158,9 @@ impl Tx<'_> {
 
     /// The path of the resource with this id and whether it is a collection; `None` when it ended.
     pub async fn path_of(&mut self, id: ResourceId) -> Result<Option<(DavPath, bool)>, StoreError> {
-        let Some(trail) = self.trail(id).await? else { return Ok(None) };
+        let Some(trail) = self.trail(id).await? else {
+            return Ok(None);
+        };
         let mut path = DavPath::root();
         for resource in &trail[1..] {
             let name = Name::parse(&resource.name).map_err(|_| {
@@ -154,14 +168,17 @@ impl Tx<'_> {
             })?;
             path = path.child(name);
         }
-        Ok(Some((path, trail.last().is_some_and(Resource::is_collection))))
+        Ok(Some((
+            path,
+            trail.last().is_some_and(Resource::is_collection),
+        )))
     }
 
     /// The bytes of inline content.
     pub async fn inline_content(&mut self, content: ContentId) -> Result<Bytes, StoreError> {
-        self.bytes(keys::inline_content(content)).await?.ok_or_else(|| {
-            StoreError::Damaged(format!("the content {} is missing", content.0))
-        })
+        self.bytes(keys::inline_content(content))
+            .await?
+            .ok_or_else(|| StoreError::Damaged(format!("the content {} is missing", content.0)))
     }
 
     /// Makes `resource` a member of `parent`, with `content` unless it is a collection.
@@ -193,7 +210,10 @@ impl Tx<'_> {
         inline: Option<Bytes>,
     ) -> Result<(), StoreError> {
         self.put(keys::entry(parent, &resource.name), resource)?;
-        self.put(keys::whereabouts(resource.id), &(parent, keys::nfc(&resource.name)))?;
+        self.put(
+            keys::whereabouts(resource.id),
+            &(parent, keys::nfc(&resource.name)),
+        )?;
         if let Some(content) = &resource.content {
             self.hold_content(content.place, resource.id, inline);
         }
@@ -211,10 +231,18 @@ impl Tx<'_> {
     ) -> Result<Resource, StoreError> {
         demand(cleared, file.id)?;
         self.hold_content(new.content.place, file.id, new.inline);
-        if let Some(old) = file.content.as_ref().filter(|old| old.place != new.content.place) {
+        if let Some(old) = file
+            .content
+            .as_ref()
+            .filter(|old| old.place != new.content.place)
+        {
             self.drop_content(old.place, file.id).await?;
         }
-        let file = Resource { content: Some(new.content), modified, ..file.clone() };
+        let file = Resource {
+            content: Some(new.content),
+            modified,
+            ..file.clone()
+        };
         self.put(keys::entry(parent, &file.name), &file)?;
         Ok(file)
     }
@@ -275,14 +303,19 @@ impl Tx<'_> {
         demand(entering, new_parent)?;
         self.rehang_below_rows(resource.id, ancestors).await?;
         self.delete(keys::entry(parent, &resource.name));
-        let moved = Resource { name: name.as_str().to_owned(), ..resource.clone() };
+        let moved = Resource {
+            name: name.as_str().to_owned(),
+            ..resource.clone()
+        };
         self.put(keys::entry(new_parent, &moved.name), &moved)?;
         self.put(keys::whereabouts(moved.id), &(new_parent, name.key()))
     }
 
     /// Removes up to `limit` resources of detached trees; returns how many it found.
     pub async fn reap(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else { return Ok(0) };
+        let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else {
+            return Ok(0);
+        };
         let id = ResourceId(keys::id_at_end(&row).unwrap_or_default());
         let members = self.members(id, None, limit).await?;
         for member in &members {
@@ -310,7 +343,9 @@ impl Tx<'_> {
     /// Writes down that `user` uses the content no more. Unused files are removed by the sweep,
     /// after this transaction is durable.
     async fn drop_content(&mut self, place: Place, user: ResourceId) -> Result<(), StoreError> {
-        let (Place::Inline(content) | Place::File(content)) = place else { return Ok(()) };
+        let (Place::Inline(content) | Place::File(content)) = place else {
+            return Ok(());
+        };
         self.delete(keys::content_use(content, user));
         if self.scan(keys::content_uses(content), 1).await?.is_empty() {
             match place {
@@ -324,7 +359,10 @@ impl Tx<'_> {
     /// Content files that nobody uses any more.
     pub async fn unused_content(&mut self, limit: usize) -> Result<Vec<ContentId>, StoreError> {
         let rows = self.scan(keys::all_unused_content(), limit).await?;
-        Ok(rows.iter().filter_map(|(key, _)| keys::id_at_end(key).map(ContentId)).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|(key, _)| keys::id_at_end(key).map(ContentId))
+            .collect())
     }
 
     /// Forgets unused content whose file is gone.
@@ -343,6 +381,8 @@ fn demand(cleared: &Cleared, id: ResourceId) -> Result<(), StoreError> {
     if cleared.at() == id {
         Ok(())
     } else {
-        Err(StoreError::Failed(format!("resource {id} was to be changed without leave")))
+        Err(StoreError::Failed(format!(
+            "resource {id} was to be changed without leave"
+        )))
     }
 }

@@ -28,7 +28,9 @@ pub struct Tx<'t> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tx").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("Tx")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,7 +48,10 @@ impl<'t> Tx<'t> {
         &mut self,
         key: Key,
     ) -> Result<Option<T>, StoreError> {
-        self.bytes(key).await?.map(|bytes| decode(&bytes)).transpose()
+        self.bytes(key)
+            .await?
+            .map(|bytes| decode(&bytes))
+            .transpose()
     }
 
     pub(super) async fn rows<T: DeserializeOwned>(
@@ -54,7 +59,10 @@ impl<'t> Tx<'t> {
         keys: &[Key],
     ) -> Result<Vec<Option<T>>, StoreError> {
         let values = self.raw.get(keys).await?;
-        values.into_iter().map(|value| value.map(|bytes| decode(&bytes)).transpose()).collect()
+        values
+            .into_iter()
+            .map(|value| value.map(|bytes| decode(&bytes)).transpose())
+            .collect()
     }
 
     pub(super) async fn scan(

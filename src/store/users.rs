@@ -33,7 +33,11 @@ pub struct User {
 /// The user of this name (NFC).
 pub async fn find(txn: &mut dyn Txn, name: &str) -> Result<Option<User>, StoreError> {
     let rows = txn.get(&[key(name)]).await?;
-    rows.into_iter().flatten().next().map(|row| decode(&row)).transpose()
+    rows.into_iter()
+        .flatten()
+        .next()
+        .map(|row| decode(&row))
+        .transpose()
 }
 
 /// All users by name.

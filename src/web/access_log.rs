@@ -42,7 +42,10 @@ impl Exchange {
         progress: Arc<Progress>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let program = request.headers().get(USER_AGENT).map(http::HeaderValue::as_bytes);
+        let program = request
+            .headers()
+            .get(USER_AGENT)
+            .map(http::HeaderValue::as_bytes);
         Self {
             method: escaped(request.method().as_str().as_bytes(), 32),
             path: escaped(request.uri().path().as_bytes(), PATH_CHARS_MAX),
@@ -68,7 +71,11 @@ impl Exchange {
         in_flight: InFlight,
     ) -> http::Response<LoggedBody> {
         self.status = Some(response.status().as_u16());
-        response.map(|body| LoggedBody { body, exchange: self, _in_flight: in_flight })
+        response.map(|body| LoggedBody {
+            body,
+            exchange: self,
+            _in_flight: in_flight,
+        })
     }
 }
 

@@ -98,7 +98,9 @@ impl Authenticator {
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        let (name, password) = authorization.and_then(parse_basic).ok_or(Refusal::Missing)?;
+        let (name, password) = authorization
+            .and_then(parse_basic)
+            .ok_or(Refusal::Missing)?;
         let digest = self.digest(&name, &password);
         if let Some(principal) = self.recall(&digest, now) {
             return Ok(principal);
@@ -113,17 +115,13 @@ impl Authenticator {
         let changes = self.changes.load(Ordering::Acquire);
         let verified = self.verify(&name, password).await;
         drop(permit);
-        match verified? {
-            Some(principal) => {
-                self.failures().forgive(&name);
-                self.remember(digest, &principal, changes, now);
-                Ok(principal)
-            }
-            None => {
-                self.failures().note(&name, peer, now);
-                Err(Refusal::Wrong)
-            }
-        }
+        let Some(principal) = verified? else {
+            self.failures().note(&name, peer, now);
+            return Err(Refusal::Wrong);
+        };
+        self.failures().forgive(&name);
+        self.remember(digest, &principal, changes, now);
+        Ok(principal)
     }
 
     /// Drops what is remembered of a user whose password changed or who was removed.
@@ -136,8 +134,13 @@ impl Authenticator {
 
     async fn verify(&self, name: &str, password: Password) -> Result<Option<Principal>, Refusal> {
         let unavailable = |error: &dyn std::fmt::Display| Refusal::Unavailable(error.to_string());
-        let user = access::find(&self.dav, name).await.map_err(|error| unavailable(&error))?;
-        let hash = user.as_ref().map_or(&self.dummy_hash, |user| &user.password_hash).clone();
+        let user = access::find(&self.dav, name)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let hash = user
+            .as_ref()
+            .map_or(&self.dummy_hash, |user| &user.password_hash)
+            .clone();
         let matches = tokio::task::spawn_blocking(move || password.matches(&hash)).await;
         let matches = matches.map_err(|error| unavailable(&error))?;
         Ok(user.filter(|_| matches).as_ref().map(Principal::from))
@@ -170,11 +173,19 @@ impl Authenticator {
             remembered.clear();
         }
         let until = now.plus_seconds(self.remember.as_secs());
-        remembered.insert(digest, Remembered { principal: principal.clone(), until });
+        remembered.insert(
+            digest,
+            Remembered {
+                principal: principal.clone(),
+                until,
+            },
+        );
     }
 
     fn remembered(&self) -> MutexGuard<'_, HashMap<Digest, Remembered>> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {
@@ -190,9 +201,8 @@ fn parse_basic(value: &[u8]) -> Option<(String, Password)> {
         return None;
     }
     let bytes = STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
-        error.into_bytes().into_iter().map(char::from).collect()
-    });
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
     let (name, password) = text.split_once(':')?;
     if password.len() > PASSWORD_BYTES_MAX {
         return None;
@@ -213,19 +223,30 @@ mod tests {
     fn basic_credentials() {
         fn check(value: &[u8], expect: Option<(&str, &str)>) {
             let parsed = parse_basic(value);
-            let parsed = parsed.as_ref().map(|(name, password)| (name.as_str(), password.reveal()));
+            let parsed = parsed
+                .as_ref()
+                .map(|(name, password)| (name.as_str(), password.reveal()));
             assert_eq!(parsed, expect, "{value:?}");
         }
         check(&basic("alice", "secret"), Some(("alice", "secret")));
         check(&basic("alice", "a:b"), Some(("alice", "a:b")));
         check(&basic("Jörg", "ä"), Some(("Jörg", "ä")));
         check(&basic("Jo\u{308}rg", "a\u{308}"), Some(("Jörg", "ä")));
-        check(format!("bAsIc  {}", STANDARD.encode("a:b")).as_bytes(), Some(("a", "b")));
-        check(format!("Basic {}", STANDARD.encode(b"J\xf6rg:x")).as_bytes(), Some(("Jörg", "x")));
+        check(
+            format!("bAsIc  {}", STANDARD.encode("a:b")).as_bytes(),
+            Some(("a", "b")),
+        );
+        check(
+            format!("Basic {}", STANDARD.encode(b"J\xf6rg:x")).as_bytes(),
+            Some(("Jörg", "x")),
+        );
         check(b"Basic", None);
         check(b"Basic !!!", None);
         check(b"Bearer YTpi", None);
-        check(format!("Basic {}", STANDARD.encode("nocolon")).as_bytes(), None);
+        check(
+            format!("Basic {}", STANDARD.encode("nocolon")).as_bytes(),
+            None,
+        );
         check(&basic("alice", &"x".repeat(1025)), None);
         check(b"\xff", None);
     }
@@ -236,7 +257,11 @@ mod tests {
     async fn with_alice() -> Authenticator {
         let dav = Dav::memory(NOW).await;
         let password = "correct horse".to_owned().into();
-        let alice = NewUser { name: "alice".to_owned(), password, admin: false };
+        let alice = NewUser {
+            name: "alice".to_owned(),
+            password,
+            admin: false,
+        };
         access::add(&dav, alice, NOW).await.unwrap();
         Authenticator::new(dav, &config::Auth::default()).unwrap()
     }
@@ -245,12 +270,26 @@ mod tests {
     async fn right_wrong_and_missing() {
         let auth = with_alice().await;
         let sign_in = async |value: Option<Vec<u8>>| {
-            auth.authenticate(value.as_deref(), PEER, NOW).await.map(|principal| principal.name)
+            auth.authenticate(value.as_deref(), PEER, NOW)
+                .await
+                .map(|principal| principal.name)
         };
-        assert_eq!(sign_in(Some(basic("alice", "correct horse"))).await, Ok("alice".to_owned()));
-        assert_eq!(sign_in(Some(basic("alice", "wrong"))).await, Err(Refusal::Wrong));
-        assert_eq!(sign_in(Some(basic("mallory", "correct horse"))).await, Err(Refusal::Wrong));
-        assert_eq!(sign_in(Some(b"Negotiate x".to_vec())).await, Err(Refusal::Missing));
+        assert_eq!(
+            sign_in(Some(basic("alice", "correct horse"))).await,
+            Ok("alice".to_owned())
+        );
+        assert_eq!(
+            sign_in(Some(basic("alice", "wrong"))).await,
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(
+            sign_in(Some(basic("mallory", "correct horse"))).await,
+            Err(Refusal::Wrong)
+        );
+        assert_eq!(
+            sign_in(Some(b"Negotiate x".to_vec())).await,
+            Err(Refusal::Missing)
+        );
         assert_eq!(sign_in(None).await, Err(Refusal::Missing));
     }
 
@@ -284,7 +323,7 @@ mod tests {
     async fn the_memory_is_bounded() {
         let auth = with_alice().await;
         let alice = access::find(&auth.dav, "alice").await.unwrap().unwrap();
-        for number in 0..REMEMBERED_MAX + 1 {
+        for number in 0..=REMEMBERED_MAX {
             let mut digest = [0; 32];
             digest[..8].copy_from_slice(&number.to_le_bytes());
             auth.remember(digest, &Principal::from(&alice), 0, NOW);

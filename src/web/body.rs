@@ -40,7 +40,11 @@ impl RequestBody {
     }
 
     fn boxed(source: BoxBody<Bytes, io::Error>, idle_max: Duration) -> Self {
-        Self { source: Some(source), idle_max, progress: Arc::default() }
+        Self {
+            source: Some(source),
+            idle_max,
+            progress: Arc::default(),
+        }
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
@@ -49,12 +53,16 @@ impl RequestBody {
 
     /// How many bytes are to come, where the client said so.
     pub fn length(&self) -> Option<u64> {
-        self.source.as_ref().map_or(Some(0), |source| source.size_hint().exact())
+        self.source
+            .as_ref()
+            .map_or(Some(0), |source| source.size_hint().exact())
     }
 
     /// Whether nothing is to come.
     pub fn is_empty(&self) -> bool {
-        self.source.as_ref().is_none_or(http_body::Body::is_end_stream)
+        self.source
+            .as_ref()
+            .is_none_or(http_body::Body::is_end_stream)
     }
 
     /// The next bytes; `None` at the end. An error when the client went away or fell silent before
@@ -76,7 +84,9 @@ impl RequestBody {
                 }
             };
             if let Ok(bytes) = frame.into_data() {
-                self.progress.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                self.progress
+                    .received
+                    .fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 return Some(Ok(bytes));
             }
         }
@@ -84,7 +94,10 @@ impl RequestBody {
 
     /// The whole body in memory; `None` when it is longer than `bytes_max`.
     pub async fn collect(mut self, bytes_max: usize) -> io::Result<Option<Bytes>> {
-        if self.length().is_some_and(|length| length > bytes_max as u64) {
+        if self
+            .length()
+            .is_some_and(|length| length > bytes_max as u64)
+        {
             return Ok(None);
         }
         let mut whole = Vec::new();
@@ -111,7 +124,11 @@ impl Drop for RequestBody {
     /// What nobody read is handed back, for [`Progress::drain`].
     fn drop(&mut self) {
         let rest = self.source.take().filter(|source| !source.is_end_stream());
-        *self.progress.unread.lock().unwrap_or_else(PoisonError::into_inner) = rest;
+        *self
+            .progress
+            .unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = rest;
     }
 }
 
@@ -128,7 +145,9 @@ impl Progress {
 
     /// Reads what nobody read, up to limits. Whether the whole body has been received now.
     pub(super) async fn drain(&self, bytes_max: u64, time_max: Duration) -> bool {
-        let Some(mut rest) = self.take_unread() else { return true };
+        let Some(mut rest) = self.take_unread() else {
+            return true;
+        };
         let read_on = async {
             let mut bytes = 0;
             while let Some(Ok(frame)) = rest.frame().await {
@@ -146,11 +165,17 @@ impl Progress {
 
     /// Whether bytes may still come that nobody will read.
     pub(super) fn is_unread(&self) -> bool {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 
     fn take_unread(&self) -> Option<BoxBody<Bytes, io::Error>> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -174,7 +199,11 @@ impl Body {
 
     /// Bytes that are there already.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self(Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync())
+        Self(
+            Full::new(bytes.into())
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+        )
     }
 
     /// Bytes as they come. An error breaks the connection, so that the client notices. Without a
@@ -186,7 +215,9 @@ impl Body {
     /// [`Body::stream`] of what comes through a channel. A sender that fails to send has lost its
     /// client.
     pub fn channel(mut receiver: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        Self::stream(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+        Self::stream(futures_util::stream::poll_fn(move |cx| {
+            receiver.poll_recv(cx)
+        }))
     }
 
     /// The whole body in memory, for tests.

@@ -64,19 +64,28 @@ impl Address {
     fn new(data: &Path) -> Result<Self, ControlError> {
         let path = data.join(NAME);
         if path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
-            return Ok(Self { path, _folder: None });
+            return Ok(Self {
+                path,
+                _folder: None,
+            });
         }
         let folder = File::open(data).map_err(|error| io_error(data, &error))?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
         if !path.exists() {
             return Err(ControlError::PathTooLong(data.display().to_string()));
         }
-        Ok(Self { path: path.join(NAME), _folder: Some(folder) })
+        Ok(Self {
+            path: path.join(NAME),
+            _folder: Some(folder),
+        })
     }
 }
 
 fn io_error(data: &Path, error: &io::Error) -> ControlError {
-    ControlError::Io { path: data.join(NAME).display().to_string(), reason: error.to_string() }
+    ControlError::Io {
+        path: data.join(NAME).display().to_string(),
+        reason: error.to_string(),
+    }
 }
 
 /// The server's end, bound but not yet served. Removes the socket when dropped.
@@ -104,7 +113,11 @@ impl Control {
         let file = data.join(NAME);
         fs::set_permissions(&address.path, Permissions::from_mode(0o600)).map_err(wrong)?;
         let owner = fs::metadata(&address.path).map_err(wrong)?.uid();
-        Ok(Self { listener, file, owner })
+        Ok(Self {
+            listener,
+            file,
+            owner,
+        })
     }
 
     /// Runs commands until dropped.
@@ -127,7 +140,7 @@ impl Control {
             }
             let (dav, auth) = (Arc::clone(&dav), Arc::clone(&auth));
             tokio::spawn(async move {
-                if let Ok(Err(error)) = timeout(TIME_MAX, converse(stream, &dav, &auth)).await {
+                if let Err(error) = converse(stream, &dav, &auth).await {
                     tracing::warn!(%error, "the control socket");
                 }
                 drop(place);
@@ -146,23 +159,29 @@ impl Drop for Control {
 async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new(reader.take(COMMAND_BYTES_MAX)).read_until(b'\n', &mut line).await?;
+    let mut reader = BufReader::new(reader.take(COMMAND_BYTES_MAX));
+    timeout(TIME_MAX, reader.read_until(b'\n', &mut line)).await??;
     if line.is_empty() {
         // Another server's look whether somebody is there.
         return Ok(());
     }
+    // Not timed: a changed password must be forgotten also when the change took long.
     let reply = match serde_json::from_slice::<AdminCommand>(&line) {
         Ok(command) => {
             let affected = command.affected_user().map(str::to_owned);
             let reply = admin::run(dav, command, clock::now()).await;
-            affected.iter().for_each(|name| auth.forget(name));
+            if let Some(name) = affected {
+                auth.forget(&name);
+            }
             reply
         }
-        Err(error) => AdminReply::Refused { reason: format!("not a command: {error}") },
+        Err(error) => AdminReply::Refused {
+            reason: format!("not a command: {error}"),
+        },
     };
     let mut bytes = serde_json::to_vec(&reply)?;
     bytes.push(b'\n');
-    writer.write_all(&bytes).await?;
+    timeout(TIME_MAX, writer.write_all(&bytes)).await??;
     writer.shutdown().await
 }
 
@@ -192,6 +211,9 @@ pub async fn ask(data: &Path, command: &AdminCommand) -> Result<Option<AdminRepl
     };
     match timeout(TIME_MAX, conversation).await {
         Ok(reply) => reply.map(Some).map_err(wrong),
-        Err(_) => Err(wrong(io::Error::new(io::ErrorKind::TimedOut, "the server did not reply"))),
+        Err(_) => Err(wrong(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the server did not reply",
+        ))),
     }
 }

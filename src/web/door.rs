@@ -55,7 +55,10 @@ impl Door {
             auth: Arc::new(Authenticator::new(Arc::clone(&dav), &config.auth)?),
             dav,
             metrics,
-            challenge: challenge.try_into().expect("the configuration allows printable ASCII only"),
+            // The configuration allows printable ASCII only, so this never falls back.
+            challenge: challenge
+                .try_into()
+                .unwrap_or(HeaderValue::from_static("Basic realm=\"Lockkeeper\"")),
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
         })
@@ -102,7 +105,10 @@ impl Door {
                 }
                 self.dispatch(principal.as_ref(), now, request).await
             }
-            Err(refusal) => self.refuse(&refusal),
+            Err(refusal) => {
+                drop(request);
+                self.refuse(&refusal, peer)
+            }
         };
         settle_body(&progress, waits_to_send, &mut response, &in_flight).await;
         exchange.answer(response, in_flight)
@@ -119,8 +125,14 @@ impl Door {
         if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
             return Ok(None);
         }
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        self.auth.authenticate(authorization, peer, now).await.map(Some)
+        let authorization = request
+            .headers()
+            .get(AUTHORIZATION)
+            .map(HeaderValue::as_bytes);
+        self.auth
+            .authenticate(authorization, peer, now)
+            .await
+            .map(Some)
     }
 
     async fn dispatch(
@@ -129,11 +141,16 @@ impl Door {
         now: Timestamp,
         request: Request<RequestBody>,
     ) -> Response<Body> {
-        let Some(principal) = principal else { return self.health() };
+        let Some(principal) = principal else {
+            return self.health();
+        };
         if let Some(reserved) = reserved::find(request.uri().path()) {
             return self.own(reserved, principal, now, &request).await;
         }
-        let destination = request.headers().get("destination").and_then(|v| v.to_str().ok());
+        let destination = request
+            .headers()
+            .get("destination")
+            .and_then(|v| v.to_str().ok());
         if destination.is_some_and(reserved::is_reserved_destination) {
             return text(StatusCode::FORBIDDEN, RESERVED);
         }
@@ -153,9 +170,10 @@ impl Door {
         }
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         match reserved {
-            Reserved::Metrics if looks && !principal.admin => {
-                text(StatusCode::FORBIDDEN, "only admin users may read the metrics\n")
-            }
+            Reserved::Metrics if looks && !principal.admin => text(
+                StatusCode::FORBIDDEN,
+                "only admin users may read the metrics\n",
+            ),
             Reserved::Metrics if looks => self.tell_metrics(now).await,
             _ => text(StatusCode::NOT_FOUND, "there is nothing at this address\n"),
         }
@@ -179,23 +197,32 @@ impl Door {
             }
             Err(error) => {
                 tracing::error!(%error, "the locks could not be counted");
-                text(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer\n")
+                text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the store did not answer\n",
+                )
             }
         }
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
+    fn refuse(&self, refusal: &Refusal, peer: IpAddr) -> Response<Body> {
         if let Refusal::Unavailable(reason) = refusal {
             tracing::error!(reason, "credentials could not be checked");
             let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("5"));
             return response;
         }
         if *refusal == Refusal::Wrong {
+            // Without the name: people type passwords there.
+            tracing::warn!(%peer, "wrong user name or password");
             self.metrics.login_failed();
         }
         let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));
-        response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, self.challenge.clone());
         response
     }
 }
@@ -206,7 +233,10 @@ fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -231,7 +261,9 @@ async fn settle_body(
     }
     let never_sent = waits_to_send && !progress.has_started();
     if never_sent || !progress.drain(DRAIN_BYTES_MAX, DRAIN_TIME_MAX).await {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         in_flight.leaves_body_unread();
     }
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use futures_util::task::AtomicWaker;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::request_line::RequestLine;
@@ -109,7 +109,9 @@ impl<S> GuardedIo<S> {
         if turn != self.turn {
             self.turn = turn;
             self.line = RequestLine::default();
-            self.read_timer.as_mut().reset(Instant::now() + self.patience.idle);
+            self.read_timer
+                .as_mut()
+                .reset(Instant::now() + self.patience.idle);
         }
         turn % 2 == 1
     }
@@ -139,24 +141,32 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
                 let had_begun = this.line.has_begun();
                 this.line.pass(&mut buf.filled_mut()[before..]);
                 if this.line.has_begun() && !had_begun {
-                    this.read_timer.as_mut().reset(Instant::now() + this.patience.head);
+                    this.read_timer
+                        .as_mut()
+                        .reset(Instant::now() + this.patience.head);
                 }
                 Poll::Ready(Ok(()))
             }
-            ready => ready,
+            ended @ Poll::Ready(_) => ended,
         }
     }
 }
 
 impl<S: AsyncWrite + Unpin> GuardedIo<S> {
     /// Passes on how a write went, and gives up on one that waits for too long.
-    fn watch_write<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn watch_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
             self.write_timer = None;
             return poll;
         }
         let idle = self.patience.idle;
-        let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(idle)));
+        let timer = self
+            .write_timer
+            .get_or_insert_with(|| Box::pin(sleep(idle)));
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(timed_out("the client does not read its answer")))
     }

@@ -19,13 +19,24 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 
 /// Methods that have a series of their own; anybody can invent more, so the others share one.
 const METHODS: [&str; 12] = [
-    "OPTIONS", "GET", "HEAD", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPFIND", "PROPPATCH",
-    "LOCK", "UNLOCK",
+    "OPTIONS",
+    "GET",
+    "HEAD",
+    "PUT",
+    "DELETE",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "LOCK",
+    "UNLOCK",
 ];
 
 /// Upper ends of the buckets in seconds: from a remembered sign-in to a large upload.
-const SECONDS: [f64; 12] =
-    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0];
+const SECONDS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0, 60.0,
+];
 const GROUP_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,7 +99,11 @@ impl Metrics {
         registry.register("request_seconds", help, self.seconds.clone());
         let help = "Bytes of request bodies";
         registry.register("received_bytes", help, self.bytes_received.clone());
-        registry.register("sent_bytes", "Bytes of answer bodies", self.bytes_sent.clone());
+        registry.register(
+            "sent_bytes",
+            "Bytes of answer bodies",
+            self.bytes_sent.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
         let help = "Requests with a wrong user name or password";
         registry.register("failed_logins", help, self.failed_logins.clone());
@@ -103,7 +118,10 @@ impl Metrics {
 
     /// A request has been answered, or its client has gone.
     pub fn answered(&self, method: &str, status: u16, time: Duration) {
-        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
+        let method = METHODS
+            .into_iter()
+            .find(|known| *known == method)
+            .unwrap_or("other");
         let status = match status {
             100..200 => "1xx",
             200..300 => "2xx",
@@ -111,8 +129,12 @@ impl Metrics {
             400..500 => "4xx",
             _ => "5xx",
         };
-        self.requests.get_or_create(&Request { method, status }).inc();
-        self.seconds.get_or_create(&Method { method }).observe(time.as_secs_f64());
+        self.requests
+            .get_or_create(&Request { method, status })
+            .inc();
+        self.seconds
+            .get_or_create(&Method { method })
+            .observe(time.as_secs_f64());
     }
 
     /// The bodies of one request and its answer had so many bytes.
@@ -139,7 +161,8 @@ impl Metrics {
             self.locks.get_or_create(&Kind { kind }).set(*count);
         }
         let mut text = String::new();
-        encode(&mut text, &self.registry).expect("a string takes everything");
+        // A string takes everything, so this cannot fail.
+        let _ = encode(&mut text, &self.registry);
         text
     }
 }
@@ -147,7 +170,10 @@ impl Metrics {
 impl CommitObserver for Metrics {
     fn committed(&self, group_size: usize, sync: Duration) {
         self.commits.inc_by(group_size as u64);
-        #[allow(clippy::cast_precision_loss, reason = "groups have at most thousands of members")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "groups have at most thousands of members"
+        )]
         self.group_size.observe(group_size as f64);
         self.sync_seconds.observe(sync.as_secs_f64());
     }
@@ -190,7 +216,10 @@ mod tests {
             "lockkeeper_store_group_size_sum 4.0",
             "lockkeeper_store_sync_seconds_count 1",
         ] {
-            assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+            assert!(
+                text.lines().any(|have| have == line),
+                "{line} is not in\n{text}"
+            );
         }
         drop(connected);
         assert!(metrics.text(&[]).contains("lockkeeper_connections 0"));

@@ -58,18 +58,34 @@ mod tests {
         let mut line = RequestLine::default();
         let mut single = input.as_bytes().to_vec();
         single.chunks_mut(1).for_each(|byte| line.pass(byte));
-        assert_eq!(String::from_utf8_lossy(&single), expect, "byte by byte: {input:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&single),
+            expect,
+            "byte by byte: {input:?}"
+        );
     }
 
     #[test]
     fn only_a_fragment_of_the_target_is_spoiled() {
         check("GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\n");
         check("DELETE /a/#b HTTP/1.1\r\n", "DELETE /a/\x7fb HTTP/1.1\r\n");
-        check("DELETE /a#b#c HTTP/1.1\r\n", "DELETE /a\x7fb\x7fc HTTP/1.1\r\n");
-        check("GET http://h/#a HTTP/1.1\r\n", "GET http://h/\x7fa HTTP/1.1\r\n");
-        check("\r\n\r\nGET /#a HTTP/1.1\r\n", "\r\n\r\nGET /\x7fa HTTP/1.1\r\n");
+        check(
+            "DELETE /a#b#c HTTP/1.1\r\n",
+            "DELETE /a\x7fb\x7fc HTTP/1.1\r\n",
+        );
+        check(
+            "GET http://h/#a HTTP/1.1\r\n",
+            "GET http://h/\x7fa HTTP/1.1\r\n",
+        );
+        check(
+            "\r\n\r\nGET /#a HTTP/1.1\r\n",
+            "\r\n\r\nGET /\x7fa HTTP/1.1\r\n",
+        );
         check("GET /%23 HTTP/1.1\r\n", "GET /%23 HTTP/1.1\r\n");
         check("A#B / HTTP/1.1\r\nX: #\r\n", "A#B / HTTP/1.1\r\nX: #\r\n");
-        check("PUT /a HTTP/1.1\r\nX: 1\r\n\r\nGET /#a", "PUT /a HTTP/1.1\r\nX: 1\r\n\r\nGET /#a");
+        check(
+            "PUT /a HTTP/1.1\r\nX: 1\r\n\r\nGET /#a",
+            "PUT /a HTTP/1.1\r\nX: 1\r\n\r\nGET /#a",
+        );
     }
 }

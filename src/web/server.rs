@@ -43,7 +43,11 @@ pub struct Server {
 impl Server {
     /// A server for this door.
     pub fn new(door: Arc<Door>, config: &config::Config) -> Self {
-        let config::Server { header_seconds_max, idle_seconds_max, .. } = config.server;
+        let config::Server {
+            header_seconds_max,
+            idle_seconds_max,
+            ..
+        } = config.server;
         Self {
             door,
             connections_max: config.server.connections_max,
@@ -81,7 +85,10 @@ impl Server {
         self.stop.send_replace(true);
         let finish = async { while connections.join_next().await.is_some() {} };
         if timeout(self.shutdown_max, finish).await.is_err() {
-            tracing::warn!(connections = connections.len(), "cutting off what does not finish");
+            tracing::warn!(
+                connections = connections.len(),
+                "cutting off what does not finish"
+            );
             connections.shutdown().await;
         }
         helpers.shutdown().await;
@@ -162,7 +169,8 @@ impl Connection {
             async move { Ok::<_, Infallible>(door.answer(request, peer, &exchanges).await) }
         });
         let mut http = http1::Builder::new();
-        http.max_header_size(self.header_bytes_max).max_buf_size(self.header_bytes_max.max(65_536));
+        http.max_header_size(self.header_bytes_max)
+            .max_buf_size(self.header_bytes_max.max(65_536));
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(|error| error.to_string()),
@@ -175,6 +183,11 @@ impl Connection {
 
 /// Housekeeping at the start and every few seconds.
 async fn sweep(door: Arc<Door>) {
+    match door.dav().remove_orphans(clock::now()).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed what a crash left of unfinished uploads"),
+        Err(error) => tracing::error!(%error, "unfinished uploads could not be removed"),
+    }
     let mut ticks = interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;

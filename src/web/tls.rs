@@ -43,7 +43,11 @@ pub fn acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong("the certificate", cert, error.to_string()))?;
     if chain.is_empty() {
-        return Err(wrong("the certificate", cert, "no certificate in it".to_owned()));
+        return Err(wrong(
+            "the certificate",
+            cert,
+            "no certificate in it".to_owned(),
+        ));
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| wrong("the private key", key, error.to_string()))?;

@@ -52,8 +52,17 @@ pub async fn respond(
         Ok(ask) => ask,
         Err(error) => return answer::refusal(&error),
     };
-    let told = (ask.principal.name.clone(), ask.path.clone(), ask.program.clone());
-    let call = Call { dav: Arc::clone(dav), ask, headers: parts.headers, body };
+    let told = (
+        ask.principal.name.clone(),
+        ask.path.clone(),
+        ask.program.clone(),
+    );
+    let call = Call {
+        dav: Arc::clone(dav),
+        ask,
+        headers: parts.headers,
+        body,
+    };
     match dispatch(&parts.method, call).await {
         Ok(response) => response,
         Err(error) => {
@@ -90,7 +99,10 @@ fn options() -> Response<Body> {
     headers.insert("DAV", http::HeaderValue::from_static("1, 2, 3"));
     headers.insert("MS-Author-Via", http::HeaderValue::from_static("DAV"));
     headers.insert(header::ALLOW, http::HeaderValue::from_static(ALLOW));
-    headers.insert(header::ACCEPT_RANGES, http::HeaderValue::from_static("bytes"));
+    headers.insert(
+        header::ACCEPT_RANGES,
+        http::HeaderValue::from_static("bytes"),
+    );
     response
 }
 
@@ -117,7 +129,9 @@ fn read_ask(
 /// The User-Agent, for people to read.
 fn program(headers: &HeaderMap) -> String {
     const CHARS_MAX: usize = 100;
-    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
     agent.unwrap_or("unknown").chars().take(CHARS_MAX).collect()
 }
 
@@ -140,7 +154,7 @@ impl Call {
         };
         if self.dav.find(&unconditional).await?.is_collection() {
             return Err(DavError::BadRequest(
-                "a collection is moved or deleted whole: leave Depth out or say infinity".to_owned(),
+                "a collection is moved or deleted whole: leave Depth out or say infinity".into(),
             ));
         }
         Ok(())
@@ -171,5 +185,7 @@ impl Call {
 
 /// The body broke off; nothing was changed.
 fn incomplete(error: &std::io::Error) -> DavError {
-    DavError::BadRequest(format!("the body did not arrive whole, so nothing was changed: {error}"))
+    DavError::BadRequest(format!(
+        "the body did not arrive whole, so nothing was changed: {error}"
+    ))
 }

@@ -45,13 +45,13 @@ impl Client {
     ) -> String {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         if let Some(authorization) = &self.authorization {
-            head.push_str(&format!("Authorization: {authorization}\r\n"));
+            head.extend(["Authorization: ", authorization, "\r\n"]);
         }
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         if !body.is_empty() || method == "PUT" {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
         head
@@ -240,6 +240,11 @@ impl Connection {
     /// Whether the server has closed the connection (waits for it up to the read time-out).
     pub fn is_closed(&mut self) -> bool {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
+    }
+
+    /// What the server sends first, whatever it is; empty if it closes.
+    pub fn read_some(&mut self) -> Vec<u8> {
+        self.stream.fill_buf().unwrap_or_default().to_vec()
     }
 
     /// Says that nothing more will be sent.

@@ -11,6 +11,7 @@
 //! ```
 #![allow(
     dead_code,
+    unused_imports,
     reason = "each test binary uses its own part of the harness"
 )]
 #![allow(
@@ -274,7 +275,11 @@ impl Server {
         {
             assert!(self.stop().success());
         }
-        Self::launch(Arc::clone(&self.folder), self.data.clone(), self.flags.clone())
+        Self::launch(
+            Arc::clone(&self.folder),
+            self.data.clone(),
+            self.flags.clone(),
+        )
     }
 }
 

@@ -49,7 +49,11 @@ struct Player {
 
 impl Player {
     fn new(transcript: &Transcript, store: Store) -> Self {
-        let memory = if store == Store::Memory { "store.memory = true\n" } else { "" };
+        let memory = if store == Store::Memory {
+            "store.memory = true\n"
+        } else {
+            ""
+        };
         let server = Server::start_configured(&format!("{memory}{}", transcript.settings));
         let mut captures = Captures::default();
         captures.set("origin", server.url(""));
@@ -57,7 +61,11 @@ impl Player {
         let mut credentials = Vec::new();
         for name in ["alice", "bob", "admin"] {
             let mark = format!("[{name}]");
-            if transcript.exchanges.iter().any(|exchange| exchange.request.start.ends_with(&mark)) {
+            if transcript
+                .exchanges
+                .iter()
+                .any(|exchange| exchange.request.start.ends_with(&mark))
+            {
                 let password = if name == "admin" {
                     server.admin_password()
                 } else {
@@ -69,7 +77,12 @@ impl Player {
                 credentials.push((name.to_owned(), encoded));
             }
         }
-        Self { server, captures, credentials, news: Vec::new() }
+        Self {
+            server,
+            captures,
+            credentials,
+            news: Vec::new(),
+        }
     }
 
     /// An error ends the play: what follows would make no sense.
@@ -95,13 +108,19 @@ impl Player {
     fn send(&self, request: &Message) -> Result<Response, String> {
         let mut words: Vec<&str> = request.start.split_whitespace().collect();
         let user = words.pop_if(|word| word.starts_with('['));
-        let version = words.pop_if(|word| word.starts_with("HTTP/")).unwrap_or("HTTP/1.1");
-        let [method, target] = words[..] else { return Err("not a request line".to_owned()) };
+        let version = words
+            .pop_if(|word| word.starts_with("HTTP/"))
+            .unwrap_or("HTTP/1.1");
+        let [method, target] = words[..] else {
+            return Err("not a request line".to_owned());
+        };
 
         let body = self.captures.fill(&request.body)?;
         let given = |name: &str| {
             let mut headers = request.headers.iter();
-            headers.find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+            headers
+                .find(|(have, _)| have.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
         };
         let mut head = format!("{method} ").into_bytes();
         head.extend(self.captures.fill(target)?);
@@ -110,7 +129,10 @@ impl Player {
             head.extend(format!("Host: {}\r\n", self.server.address).bytes());
         }
         if let Some(user) = user {
-            let credentials = self.credentials.iter().find(|(name, _)| user[1..].starts_with(name));
+            let credentials = self
+                .credentials
+                .iter()
+                .find(|(name, _)| user[1..].starts_with(name));
             let (_, encoded) = credentials.ok_or_else(|| format!("nobody is called {user}"))?;
             head.extend(format!("Authorization: Basic {encoded}\r\n").bytes());
         }
@@ -136,7 +158,11 @@ impl Player {
             }
             interim.push(100);
         }
-        connection.write(&if is_chunked { chunks(&body) } else { body.clone() });
+        connection.write(&if is_chunked {
+            chunks(&body)
+        } else {
+            body.clone()
+        });
         if announced.is_some_and(|announced: usize| announced > body.len()) {
             connection.finish_writing();
         }
@@ -158,7 +184,11 @@ impl Player {
                 differences.push(format!("{name}: {have:?} instead of {value}"));
             }
         }
-        for name in expected.absent.iter().filter(|name| answer.header(name).is_some()) {
+        for name in expected
+            .absent
+            .iter()
+            .filter(|name| answer.header(name).is_some())
+        {
             differences.push(format!("there is a header {name}"));
         }
         let media_type = match answer.body.starts_with(b"<?xml") {
@@ -173,7 +203,8 @@ impl Player {
         }
         if !self.captures.matches(&expected.body, &answer.body) {
             differences.push("another body".to_owned());
-            self.news.push((index, self.captures.template_of(&answer.body)));
+            self.news
+                .push((index, self.captures.template_of(&answer.body)));
         }
         differences
     }
@@ -183,7 +214,10 @@ impl Player {
 fn chunks(body: &[u8]) -> Vec<u8> {
     let (first, second) = body.split_at(body.len() / 2);
     let mut bytes = Vec::new();
-    for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()) {
+    for chunk in [first, second]
+        .into_iter()
+        .filter(|chunk| !chunk.is_empty())
+    {
         bytes.extend(format!("{:x}\r\n", chunk.len()).bytes());
         bytes.extend(chunk);
         bytes.extend(b"\r\n");

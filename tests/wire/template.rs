@@ -21,25 +21,33 @@ fn token(text: &str) -> Option<usize> {
     const DIGITS: usize = 36;
     let digits = text.strip_prefix("urn:uuid:")?.get(..DIGITS)?;
     let is_random = digits.as_bytes()[14] == b'4';
-    let is_uuid = digits.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let is_uuid = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     (is_random && is_uuid).then_some("urn:uuid:".len() + DIGITS)
 }
 
 fn etag(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('"')?;
     let end = inside.find('"')?;
-    let is_opaque = end > 0 && inside[..end].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_opaque = end > 0
+        && inside[..end]
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_opaque.then_some(end + 2)
 }
 
 /// A pattern of the same length: `0` a digit, `a` a letter, the rest as it is.
 fn shaped(text: &str, shape: &str) -> Option<usize> {
     let text = text.get(..shape.len())?;
-    let same = text.bytes().zip(shape.bytes()).all(|(byte, shape)| match shape {
-        b'0' => byte.is_ascii_digit(),
-        b'a' => byte.is_ascii_alphabetic(),
-        other => byte == other,
-    });
+    let same = text
+        .bytes()
+        .zip(shape.bytes())
+        .all(|(byte, shape)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            b'a' => byte.is_ascii_alphabetic(),
+            other => byte == other,
+        });
     same.then_some(shape.len())
 }
 
@@ -52,7 +60,9 @@ fn time(text: &str) -> Option<usize> {
 }
 
 fn number(text: &str) -> Option<usize> {
-    let length = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let length = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     (length > 0).then_some(length)
 }
 
@@ -72,7 +82,9 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = template;
     while let Some(open) = rest.find('{') {
-        let Some(length) = rest[open..].find('}') else { break };
+        let Some(length) = rest[open..].find('}') else {
+            break;
+        };
         pieces.push(Piece::Text(&rest[..open]));
         pieces.push(Piece::Hole(&rest[open + 1..open + length]));
         rest = &rest[open + length + 1..];
@@ -116,7 +128,9 @@ impl Captures {
                     (Some(text), _) => text,
                     (None, Some(value)) => value.clone().into_bytes(),
                     (None, None) => {
-                        let Some(value) = value_of(name, rest) else { return false };
+                        let Some(value) = value_of(name, rest) else {
+                            return false;
+                        };
                         if !name.ends_with('?') {
                             found.push((name.to_owned(), value.clone()));
                             self.0.insert(name.to_owned(), value.clone());
@@ -152,7 +166,9 @@ impl Captures {
         let mut out = String::new();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
-            let found = KINDS[..4].iter().find_map(|(kind, length)| Some((*kind, length(rest)?)));
+            let found = KINDS[..4]
+                .iter()
+                .find_map(|(kind, length)| Some((*kind, length(rest)?)));
             let id = id(rest).filter(|_| out.ends_with("<D:href>urn:lockkeeper:"));
             let (kind, length) = match found.or(id.map(|length| ("id", length))) {
                 Some(found) => found,
@@ -179,7 +195,10 @@ impl Captures {
 }
 
 fn value_of(name: &str, rest: &[u8]) -> Option<String> {
-    let kind = name.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let kind = name
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
     let (_, length) = KINDS
         .iter()
         .find(|(known, _)| *known == kind)
@@ -235,7 +254,10 @@ fn escape(bytes: &[u8]) -> String {
                 c => out.push(c),
             }
         }
-        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
     }
     out
 }
@@ -260,16 +282,21 @@ fn indented(xml: &str) -> String {
             out.push('\n');
             out.push_str(&"  ".repeat(depth));
         }
-        let (lead, trail) = (piece.starts_with(' '), piece.len() > 1 && piece.ends_with(' '));
+        let (lead, trail) = (
+            piece.starts_with(' '),
+            piece.len() > 1 && piece.ends_with(' '),
+        );
         let inner = piece.strip_prefix(' ').unwrap_or(piece);
-        let inner = if trail { inner.strip_suffix(' ').unwrap_or(inner) } else { inner };
+        let inner = if trail {
+            inner.strip_suffix(' ').unwrap_or(inner)
+        } else {
+            inner
+        };
         out.push_str(if lead { "\\s" } else { "" });
         out.push_str(inner);
         out.push_str(if trail { "\\s" } else { "" });
-        let opens = piece.starts_with('<')
-            && !closes
-            && !piece.ends_with("/>")
-            && !piece.starts_with("<?");
+        let opens =
+            piece.starts_with('<') && !closes && !piece.ends_with("/>") && !piece.starts_with("<?");
         if opens {
             depth += 1;
         }

@@ -66,13 +66,21 @@ impl Transcript {
         let mut exchanges = Vec::new();
         let mut messages = messages.into_iter();
         while let Some((is_request, request)) = messages.next() {
-            assert!(is_request, "line {}: an answer without a request", request.line);
+            assert!(
+                is_request,
+                "line {}: an answer without a request",
+                request.line
+            );
             match messages.next() {
                 Some((false, answer)) => exchanges.push(Exchange { request, answer }),
                 _ => panic!("line {}: a request without an answer", request.line),
             }
         }
-        Self { lines, settings, exchanges }
+        Self {
+            lines,
+            settings,
+            exchanges,
+        }
     }
 
     /// The text with another body for the answers of these exchanges.
@@ -84,7 +92,11 @@ impl Transcript {
                 new.push(String::new());
                 new.extend(body.lines().map(str::to_owned));
             }
-            if self.lines.get(at.end).is_some_and(|line| !line.starts_with('>')) {
+            if self
+                .lines
+                .get(at.end)
+                .is_some_and(|line| !line.starts_with('>'))
+            {
                 new.push(String::new());
             }
             self.lines.splice(at, new);
@@ -106,11 +118,16 @@ impl Message {
             line: first + 1,
             body_lines: 0..0,
         };
-        while let Some(line) = lines.get(at).filter(|line| !line.is_empty() && !is_mark(line)) {
+        while let Some(line) = lines
+            .get(at)
+            .filter(|line| !line.is_empty() && !is_mark(line))
+        {
             match (line.strip_prefix('-'), line.split_once(':')) {
                 (Some(absent), _) => message.absent.push(absent.trim().to_owned()),
                 (None, Some((name, value))) => {
-                    message.headers.push((name.to_owned(), value.trim().to_owned()));
+                    message
+                        .headers
+                        .push((name.to_owned(), value.trim().to_owned()));
                 }
                 (None, None) => panic!("line {}: not a header: {line}", at + 1),
             }
@@ -137,14 +154,19 @@ impl Message {
 
 /// Whether the line begins something else than a header or a line of a body.
 fn is_mark(line: &str) -> bool {
-    ["> ", "< ", "= ", "# ", "! "].iter().any(|mark| line.starts_with(mark)) || line == "#"
+    ["> ", "< ", "= ", "# ", "! "]
+        .iter()
+        .any(|mark| line.starts_with(mark))
+        || line == "#"
 }
 
 impl Bodies {
     /// Reads a definition that begins at line `at`, and gives the line behind it.
     fn define(&mut self, lines: &[String], mut at: usize) -> usize {
         let mut words = lines[at][1..].split_whitespace().map(str::to_owned);
-        let name = words.next().unwrap_or_else(|| panic!("line {}: no name", at + 1));
+        let name = words
+            .next()
+            .unwrap_or_else(|| panic!("line {}: no name", at + 1));
         let mut body = String::new();
         at += 1;
         while let Some(line) = lines.get(at).filter(|line| !line.is_empty()) {
@@ -159,9 +181,15 @@ impl Bodies {
     fn expand(&self, call: &str) -> Option<String> {
         let (name, words) = call.trim().split_once(' ').unwrap_or((call.trim(), ""));
         let (names, body) = self.0.get(name)?;
-        let words: Vec<&str> =
-            words.splitn(names.len().max(1), ' ').filter(|word| !word.is_empty()).collect();
-        assert_eq!(words.len(), names.len(), "= {name} wants {names:?}, not {words:?}");
+        let words: Vec<&str> = words
+            .splitn(names.len().max(1), ' ')
+            .filter(|word| !word.is_empty())
+            .collect();
+        assert_eq!(
+            words.len(),
+            names.len(),
+            "= {name} wants {names:?}, not {words:?}"
+        );
         let pairs = names.iter().zip(words);
         Some(pairs.fold(body.clone(), |body, (name, word)| {
             body.replace(&format!("{{{name}}}"), word)

@@ -12,7 +12,14 @@ use crate::protocol::error::{DavError, MemberError, RefusingLock};
 /// The body of this refusal; `None` if the RFC has no element for it, and a sentence must do.
 pub fn error_body(error: &DavError) -> Option<Bytes> {
     let mut out = DECLARATION.to_owned();
-    push_error(&mut out, error, NAMESPACES);
+    push_error(&mut out, error, NAMESPACES, |out| {
+        // Locks bring a sentence each; what has none gets its own.
+        if error.locks().is_empty() {
+            push_element(out, "L:reason", |out| {
+                push_text(out, &error.public_sentence())
+            });
+        }
+    });
     (out.len() > DECLARATION.len()).then(|| Bytes::from(out))
 }
 
@@ -25,8 +32,14 @@ pub fn multistatus_of(members: &[MemberError]) -> Bytes {
     multistatus.finish()
 }
 
-/// Appends the `D:error` of an error that has a precondition element, with these attributes.
-pub(super) fn push_error(out: &mut String, error: &DavError, attributes: &str) {
+/// Appends the `D:error` of an error that has a precondition element, with these attributes and
+/// what `explain` adds at its end.
+pub(super) fn push_error(
+    out: &mut String,
+    error: &DavError,
+    attributes: &str,
+    explain: impl FnOnce(&mut String),
+) {
     let Some(precondition) = error.precondition() else {
         return;
     };
@@ -36,6 +49,11 @@ pub(super) fn push_error(out: &mut String, error: &DavError, attributes: &str) {
     push_precondition(out, precondition, error.locks());
     for lock in error.locks() {
         push_refusing_lock(out, lock);
+    }
+    if error.locks().is_empty() {
+        push_element(out, "L:reason", |out| {
+            push_text(out, &error.public_sentence())
+        });
     }
     out.push_str("</D:error>");
 }
@@ -142,15 +160,18 @@ mod tests {
     fn other_errors_have_their_element_or_no_body() {
         check(
             &DavError::TokenMismatch,
-            Some("<D:lock-token-matches-request-uri/>"),
+            Some(
+                "<D:lock-token-matches-request-uri/><L:reason>no lock with this token covers this \
+                 address; it may have ended or moved</L:reason>",
+            ),
         );
         check(
             &DavError::FiniteDepthOnly("no".to_owned()),
-            Some("<D:propfind-finite-depth/>"),
+            Some("<D:propfind-finite-depth/><L:reason>no</L:reason>"),
         );
         check(
             &DavError::Locked(Vec::new()),
-            Some("<D:lock-token-submitted/>"),
+            Some("<D:lock-token-submitted/><L:reason></L:reason>"),
         );
         check(&DavError::NotFound, None);
         check(

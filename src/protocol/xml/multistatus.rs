@@ -50,7 +50,7 @@ impl Multistatus {
         self.begin(href);
         push_status(&mut self.out, status);
         if let Some(error) = error {
-            push_error(&mut self.out, error, "");
+            push_error(&mut self.out, error, "", |_| {});
             // Where locks refuse, each of them has already said why.
             if error.precondition().is_none() || error.locks().is_empty() {
                 push_description(&mut self.out, &error.public_sentence());

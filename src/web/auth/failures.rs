@@ -21,7 +21,9 @@ const DELAY_MAX: Duration = Duration::from_secs(5);
 fn delay_after(failures: u32) -> Duration {
     match failures.checked_sub(FREE) {
         None | Some(0) => Duration::ZERO,
-        Some(more) => FIRST_DELAY.saturating_mul(1 << (more - 1).min(16)).min(DELAY_MAX),
+        Some(more) => FIRST_DELAY
+            .saturating_mul(1 << (more - 1).min(16))
+            .min(DELAY_MAX),
     }
 }
 
@@ -35,7 +37,10 @@ pub(super) struct Failures {
 impl Failures {
     /// How long an attempt at this name from this address waits.
     pub(super) fn delay(&self, name: &str, peer: IpAddr, now: Timestamp) -> Duration {
-        let failures = self.users.get(&short(name), now).max(self.peers.get(&network(peer), now));
+        let failures = self
+            .users
+            .get(&short(name), now)
+            .max(self.peers.get(&network(peer), now));
         delay_after(failures)
     }
 
@@ -107,7 +112,11 @@ mod tests {
     #[test]
     fn the_delay_grows_to_a_limit() {
         fn check(failures: u32, milliseconds: u64) {
-            assert_eq!(delay_after(failures), Duration::from_millis(milliseconds), "{failures}");
+            assert_eq!(
+                delay_after(failures),
+                Duration::from_millis(milliseconds),
+                "{failures}"
+            );
         }
         check(0, 0);
         check(3, 0);
@@ -141,7 +150,13 @@ mod tests {
         check(&failures, "bob", "192.0.2.1", NOW, 500);
         check(&failures, "bob", "::ffff:192.0.2.1", NOW, 500);
         check(&failures, "bob", "192.0.2.9", NOW, 0);
-        check(&failures, "alice", "192.0.2.1", NOW.plus_seconds(15 * 60), 0);
+        check(
+            &failures,
+            "alice",
+            "192.0.2.1",
+            NOW.plus_seconds(15 * 60),
+            0,
+        );
         failures.forgive("alice");
         check(&failures, "alice", "192.0.2.9", NOW, 0);
         check(&failures, "alice", "192.0.2.1", NOW, 500);

@@ -30,10 +30,14 @@ pub(super) async fn head(call: Call) -> Answer {
         Err(DavError::NotModified) => return not_modified(&call).await,
         found => found?,
     };
-    let Some(size) = resource.size() else { return Ok(listing::head()) };
+    let Some(size) = resource.size() else {
+        return Ok(listing::head());
+    };
     let mut response = answer::empty(StatusCode::OK);
     describe(&resource, response.headers_mut());
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     Ok(response)
 }
 
@@ -42,7 +46,9 @@ pub(super) async fn get(call: Call) -> Answer {
         Err(DavError::NotModified) => return not_modified(&call).await,
         opened => opened?,
     };
-    let Some(size) = resource.size() else { return listing::page(call).await };
+    let Some(size) = resource.size() else {
+        return listing::page(call).await;
+    };
     let ranges = match RangeRequest::from_headers(&call.headers) {
         Some(ranges) if if_range_holds(&call.headers, &validators(&resource)) => {
             ranges.resolve(size)
@@ -60,7 +66,9 @@ pub(super) async fn get(call: Call) -> Answer {
     let multipart = response.headers_mut().remove(header::CONTENT_TYPE);
     describe(&resource, response.headers_mut());
     if let Some(multipart) = multipart {
-        response.headers_mut().insert(header::CONTENT_TYPE, multipart);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, multipart);
     }
     Ok(response)
 }
@@ -76,7 +84,11 @@ fn without_office_condition(call: &Call) -> Ask {
 
 /// A 304 carries the entity tag (RFC 9110 §15.4.5).
 async fn not_modified(call: &Call) -> Answer {
-    let ask = Ask { if_header: None, conditions: Conditions::default(), ..call.ask.clone() };
+    let ask = Ask {
+        if_header: None,
+        conditions: Conditions::default(),
+        ..call.ask.clone()
+    };
     let resource = call.dav.find(&ask).await?;
     let mut response = answer::empty(StatusCode::NOT_MODIFIED);
     set_validators(&resource, response.headers_mut());
@@ -89,7 +101,9 @@ async fn whole(mut source: Source, size: u64) -> Answer {
     } else {
         Response::new(stream_of(source, vec![Piece::Of(0..size)]))
     };
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     Ok(response)
 }
 
@@ -158,10 +172,17 @@ fn stream_of(source: Source, pieces: Vec<Piece>) -> Body {
                     }
                 }
             }
-            let want = usize::try_from(bytes.end - bytes.start).unwrap_or(PIECE).min(PIECE);
-            let piece = source.read(bytes.start, want).await.map_err(std::io::Error::other)?;
+            let want = usize::try_from(bytes.end - bytes.start)
+                .unwrap_or(PIECE)
+                .min(PIECE);
+            let piece = source
+                .read(bytes.start, want)
+                .await
+                .map_err(std::io::Error::other)?;
             if piece.is_empty() {
-                return Err(std::io::Error::other("a content file is shorter than its row"));
+                return Err(std::io::Error::other(
+                    "a content file is shorter than its row",
+                ));
             }
             bytes.start += piece.len() as u64;
             Ok(Some((piece, (source, pieces, bytes))))
@@ -178,9 +199,13 @@ async fn read_all(source: &mut Source, bytes: Range<u64>) -> Result<Bytes, DavEr
     }
     let mut all = first.to_vec();
     while all.len() < want {
-        let piece = source.read(bytes.start + all.len() as u64, want - all.len()).await?;
+        let piece = source
+            .read(bytes.start + all.len() as u64, want - all.len())
+            .await?;
         if piece.is_empty() {
-            return Err(DavError::Internal("a content file is shorter than its row".to_owned()));
+            return Err(DavError::Internal(
+                "a content file is shorter than its row".to_owned(),
+            ));
         }
         all.extend_from_slice(&piece);
     }
@@ -188,7 +213,10 @@ async fn read_all(source: &mut Source, bytes: Range<u64>) -> Result<Bytes, DavEr
 }
 
 fn validators(resource: &Resource) -> Validators {
-    Validators { etag: resource.etag(), modified: resource.modified }
+    Validators {
+        etag: resource.etag(),
+        modified: resource.modified,
+    }
 }
 
 pub(super) fn header_value(text: String) -> HeaderValue {
@@ -199,7 +227,10 @@ fn set_validators(resource: &Resource, headers: &mut HeaderMap) {
     if let Some(etag) = resource.etag() {
         headers.insert(header::ETAG, header_value(etag.to_string()));
     }
-    headers.insert(header::LAST_MODIFIED, header_value(resource.modified.http_date()));
+    headers.insert(
+        header::LAST_MODIFIED,
+        header_value(resource.modified.http_date()),
+    );
 }
 
 /// What the headers of a GET say of a file.
@@ -207,20 +238,34 @@ fn describe(resource: &Resource, headers: &mut HeaderMap) {
     set_validators(resource, headers);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let media_type = media_type(resource);
-    let is_page = ["html", "svg", "xml"].iter().any(|kind| media_type.contains(kind));
+    let is_page = ["html", "svg", "xml"]
+        .iter()
+        .any(|kind| media_type.contains(kind));
     if is_page {
         // A page that one user stored must not act as another who looks at it.
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("sandbox"),
+        );
     }
     headers.insert(header::CONTENT_TYPE, header_value(media_type));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 }
 
 /// What the client said the file is, or what its name says.
 pub(super) fn media_type(resource: &Resource) -> String {
-    let sent = resource.content.as_ref().and_then(|content| content.media_type.clone());
+    let sent = resource
+        .content
+        .as_ref()
+        .and_then(|content| content.media_type.clone());
     sent.unwrap_or_else(|| {
-        mime_guess::from_path(&resource.name).first_or_octet_stream().essence_str().to_owned()
+        mime_guess::from_path(&resource.name)
+            .first_or_octet_stream()
+            .essence_str()
+            .to_owned()
     })
 }
 
@@ -229,7 +274,11 @@ pub(super) fn media_type(resource: &Resource) -> String {
 fn sent_media_type(headers: &HeaderMap) -> Option<String> {
     const BYTES_MAX: usize = 255;
     let sent = headers.get(header::CONTENT_TYPE)?.to_str().ok()?.trim();
-    let generic = ["application/octet-stream", "application/x-www-form-urlencoded", ""];
+    let generic = [
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "",
+    ];
     let told = sent.len() <= BYTES_MAX && !generic.contains(&sent.to_ascii_lowercase().as_str());
     told.then(|| sent.to_owned())
 }
@@ -255,7 +304,9 @@ pub(super) async fn put(mut call: Call) -> Answer {
     let mut response = answer::empty(status);
     set_validators(&uploaded.file, response.headers_mut());
     if modified_override(&call.headers).is_some() {
-        response.headers_mut().insert("X-OC-Mtime", HeaderValue::from_static("accepted"));
+        response
+            .headers_mut()
+            .insert("X-OC-Mtime", HeaderValue::from_static("accepted"));
     }
     Ok(response)
 }
@@ -274,7 +325,10 @@ fn refuse_encoding(headers: &HeaderMap) -> Result<(), DavError> {
 
 async fn put_whole(call: &mut Call) -> Result<Uploaded, DavError> {
     // macOS sends chunks and announces the length beside them.
-    let announced = call.body.length().or_else(|| expected_length(&call.headers));
+    let announced = call
+        .body
+        .length()
+        .or_else(|| expected_length(&call.headers));
     let mut intake = Intake::new(&call.dav, announced)?;
     pour(&mut call.body, &mut intake).await?;
     if let Some(expected) = expected_length(&call.headers)
@@ -287,7 +341,9 @@ async fn put_whole(call: &mut Call) -> Result<Uploaded, DavError> {
         )));
     }
     let content = intake.finish(sent_media_type(&call.headers)).await?;
-    call.dav.upload(&call.ask, content, modified_override(&call.headers), None).await
+    call.dav
+        .upload(&call.ask, content, modified_override(&call.headers), None)
+        .await
 }
 
 /// PUT with `Content-Range`: the bytes replace those of the file, which may grow at its end.
@@ -302,10 +358,15 @@ async fn put_part(
     let mut intake = call.dav.begin_partial(&old, range).await?;
     pour(&mut call.body, &mut intake).await?;
     call.dav.end_partial(&old, range, &mut intake).await?;
-    let media_type = old.content.as_ref().and_then(|content| content.media_type.clone());
+    let media_type = old
+        .content
+        .as_ref()
+        .and_then(|content| content.media_type.clone());
     let base = old.content.as_ref().map(|content| content.version);
     let content = intake.finish(media_type).await?;
-    call.dav.upload(&call.ask, content, modified_override(&call.headers), base).await
+    call.dav
+        .upload(&call.ask, content, modified_override(&call.headers), base)
+        .await
 }
 
 async fn pour(
@@ -313,14 +374,18 @@ async fn pour(
     intake: &mut Intake<'_>,
 ) -> Result<(), DavError> {
     while let Some(piece) = body.next().await {
-        intake.push(piece.map_err(|error| incomplete(&error))?).await?;
+        intake
+            .push(piece.map_err(|error| incomplete(&error))?)
+            .await?;
     }
     Ok(())
 }
 
 pub(super) async fn mkcol(mut call: Call) -> Answer {
     if !call.body.is_empty() && !call.xml().await?.is_empty() {
-        return Err(DavError::UnsupportedMedia("MKCOL takes no body here".to_owned()));
+        return Err(DavError::UnsupportedMedia(
+            "MKCOL takes no body here".to_owned(),
+        ));
     }
     call.dav.make_collection(&call.ask).await?;
     Ok(answer::empty(StatusCode::CREATED))

@@ -27,18 +27,27 @@ pub(super) fn head() -> Response<Body> {
 
 fn set_headers(response: &mut Response<Body>) {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 }
 
 pub(super) async fn page(call: Call) -> Answer {
     let path = call.ask.path.clone();
-    let wanted = Wanted { dead: Look::Away, locks: Look::Up };
+    let wanted = Wanted {
+        dead: Look::Away,
+        locks: Look::Up,
+    };
     let mut search = call.dav.search(call.ask, Depth::One, wanted).await?;
     search.next_page().await?;
     let title = match path.name() {
@@ -62,17 +71,15 @@ fn rows(top: String, search: Search) -> Body {
     let state = Some((top, search));
     Body::stream(
         stream::try_unfold(state, |state| async move {
-            let Some((mut html, mut search)) = state else { return Ok(None) };
-            match search.next_page().await.map_err(io::Error::other)? {
-                Some(page) => {
-                    page.iter().for_each(|found| row(&mut html, found));
-                    Ok(Some((Bytes::from(html), Some((String::new(), search)))))
-                }
-                None => {
-                    html.push_str("</table></html>\n");
-                    Ok::<_, io::Error>(Some((Bytes::from(html), None)))
-                }
-            }
+            let Some((mut html, mut search)) = state else {
+                return Ok(None);
+            };
+            let Some(page) = search.next_page().await.map_err(io::Error::other)? else {
+                html.push_str("</table></html>\n");
+                return Ok::<_, io::Error>(Some((Bytes::from(html), None)));
+            };
+            page.iter().for_each(|found| row(&mut html, found));
+            Ok(Some((Bytes::from(html), Some((String::new(), search)))))
         })
         .boxed(),
     )
@@ -81,14 +88,19 @@ fn rows(top: String, search: Search) -> Body {
 fn row(html: &mut String, found: &Found) {
     let resource = &found.resource;
     let slash = if resource.is_collection() { "/" } else { "" };
-    let holders: Vec<String> =
-        found.locks.iter().map(|view| escape(&view.lock.holder)).collect();
+    let holders: Vec<String> = found
+        .locks
+        .iter()
+        .map(|view| escape(&view.lock.holder))
+        .collect();
     let _ = writeln!(
         html,
         "<tr><td><a href=\"{}\">{}{slash}</a><td class=\"size\">{}<td>{}<td>{}</tr>",
         escape(&found.href),
         escape(&resource.name),
-        resource.size().map_or_else(String::new, |size| size.to_string()),
+        resource
+            .size()
+            .map_or_else(String::new, |size| size.to_string()),
         resource.modified,
         holders.join(", "),
     );

@@ -37,10 +37,16 @@ pub(super) async fn lock(mut call: Call) -> Answer {
         owner_xml: info.owner_xml,
     };
     let taken = call.dav.lock(&call.ask, &wanted).await?;
-    let status = if taken.created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if taken.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     let token = taken.view.lock.token.to_string();
     let mut response = locks(status, &[taken.view], call.ask.now);
-    response.headers_mut().insert("Lock-Token", header_value(format!("<{token}>")));
+    response
+        .headers_mut()
+        .insert("Lock-Token", header_value(format!("<{token}>")));
     Ok(response)
 }
 

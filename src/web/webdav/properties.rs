@@ -45,7 +45,11 @@ const LIVE: [(Live, &str, InAllProp); 11] = [
     (Live::GetEtag, "D:getetag", InAllProp::Yes),
     (Live::GetLastModified, "D:getlastmodified", InAllProp::Yes),
     (Live::LockDiscovery, "D:lockdiscovery", InAllProp::Yes),
-    (Live::QuotaAvailableBytes, "D:quota-available-bytes", InAllProp::No),
+    (
+        Live::QuotaAvailableBytes,
+        "D:quota-available-bytes",
+        InAllProp::No,
+    ),
     (Live::QuotaUsedBytes, "D:quota-used-bytes", InAllProp::No),
     (Live::ResourceId, "D:resource-id", InAllProp::No),
     (Live::ResourceType, "D:resourcetype", InAllProp::Yes),
@@ -58,13 +62,16 @@ enum InAllProp {
     No,
 }
 
+/// Most answers are small and go out whole, with a length; the others are streamed.
+const PAGES_AT_ONCE: usize = 3;
+
 /// How a PROPFIND is answered for each resource.
 struct Rendering {
     live: Vec<(Live, &'static str)>,
     /// Named properties that are not live: dead ones, or missing.
     other: Vec<QName>,
     style: Style,
-    /// The namespace of `xmlns` declarations is written by the multistatus itself.
+    /// Filled if a quota was asked for.
     space: Option<Space>,
     now: Timestamp,
 }
@@ -86,19 +93,19 @@ pub(super) async fn propfind(mut call: Call) -> Answer {
     let rendering = rendering(&call, request)?;
     let mut search = call.dav.search(call.ask, depth, rendering.wanted()).await?;
 
-    // Most answers are small and go out whole, with a length; the others are streamed.
-    const PAGES_AT_ONCE: usize = 2;
     let mut multistatus = Multistatus::new();
-    for _ in 0..=PAGES_AT_ONCE {
-        match search.next_page().await? {
-            Some(page) => page.iter().for_each(|found| rendering.write(&mut multistatus, found)),
-            None => {
-                let body = Body::full(multistatus.finish());
-                return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
-            }
-        }
+    for _ in 0..PAGES_AT_ONCE {
+        let Some(page) = search.next_page().await? else {
+            let body = Body::full(multistatus.finish());
+            return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
+        };
+        page.iter()
+            .for_each(|found| rendering.write(&mut multistatus, found));
     }
-    Ok(answer::xml(StatusCode::MULTI_STATUS, streamed(rendering, search, multistatus)))
+    Ok(answer::xml(
+        StatusCode::MULTI_STATUS,
+        streamed(rendering, search, multistatus),
+    ))
 }
 
 /// Page by page, in constant memory. A failure breaks the connection, so that the client notices.
@@ -106,15 +113,21 @@ fn streamed(rendering: Rendering, search: Search, multistatus: Multistatus) -> B
     let state = Some((rendering, search, multistatus));
     Body::stream(
         stream::try_unfold(state, |state| async move {
-            let Some((rendering, mut search, mut multistatus)) = state else { return Ok(None) };
+            let Some((rendering, mut search, mut multistatus)) = state else {
+                return Ok(None);
+            };
             let begun: Bytes = multistatus.take();
             if !begun.is_empty() {
                 return Ok(Some((begun, Some((rendering, search, multistatus)))));
             }
             match search.next_page().await.map_err(io::Error::other)? {
                 Some(page) => {
-                    page.iter().for_each(|found| rendering.write(&mut multistatus, found));
-                    Ok(Some((multistatus.take(), Some((rendering, search, multistatus)))))
+                    page.iter()
+                        .for_each(|found| rendering.write(&mut multistatus, found));
+                    Ok(Some((
+                        multistatus.take(),
+                        Some((rendering, search, multistatus)),
+                    )))
                 }
                 None => Ok(Some((multistatus.finish(), None))),
             }
@@ -125,10 +138,12 @@ fn streamed(rendering: Rendering, search: Search, multistatus: Multistatus) -> B
 
 fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavError> {
     let all = |which: InAllProp| {
-        let wanted = LIVE.iter().filter(move |(.., in_all)| {
-            which == InAllProp::No || *in_all == InAllProp::Yes
-        });
-        wanted.map(|(live, element, _)| (*live, *element)).collect::<Vec<_>>()
+        let wanted = LIVE
+            .iter()
+            .filter(move |(.., in_all)| which == InAllProp::No || *in_all == InAllProp::Yes);
+        wanted
+            .map(|(live, element, _)| (*live, *element))
+            .collect::<Vec<_>>()
     };
     let (mut live, names, style) = match request {
         PropfindRequest::AllProp { include } => (all(InAllProp::Yes), include, Style::All),
@@ -146,45 +161,73 @@ fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavErro
     let asks_quota = live
         .iter()
         .any(|(live, _)| matches!(live, Live::QuotaAvailableBytes | Live::QuotaUsedBytes));
-    let space = if asks_quota { Some(call.dav.space()?) } else { None };
-    Ok(Rendering { live, other, style, space, now: call.ask.now })
+    let space = if asks_quota {
+        Some(call.dav.space()?)
+    } else {
+        None
+    };
+    Ok(Rendering {
+        live,
+        other,
+        style,
+        space,
+        now: call.ask.now,
+    })
 }
 
 fn live_of(name: &QName) -> Option<(Live, &'static str)> {
     if name.ns != DAV_NS {
         return None;
     }
-    let known = LIVE.iter().find(|(_, element, _)| element[2..] == name.name)?;
+    let known = LIVE
+        .iter()
+        .find(|(_, element, _)| element[2..] == name.name)?;
     Some((known.0, known.1))
 }
 
 impl Rendering {
     fn wanted(&self) -> Wanted {
         let locks = self.style != Style::Names
-            && self.live.iter().any(|(live, _)| *live == Live::LockDiscovery);
+            && self
+                .live
+                .iter()
+                .any(|(live, _)| *live == Live::LockDiscovery);
         let dead = self.style != Style::Named || !self.other.is_empty();
         let look = |wanted: bool| if wanted { Look::Up } else { Look::Away };
-        Wanted { dead: look(dead), locks: look(locks) }
+        Wanted {
+            dead: look(dead),
+            locks: look(locks),
+        }
     }
 
     fn write(&self, multistatus: &mut Multistatus, found: &Found) {
         multistatus.response(&found.href, |response| match self.style {
             Style::Names => response.propstat(200, |p| {
-                let has = |live: &&(Live, &str)| self.has(live.0, found);
-                self.live.iter().filter(has).for_each(|(_, element)| p.empty(element));
+                let has = |live: &&(Live, &str)| Self::has(live.0, found);
+                self.live
+                    .iter()
+                    .filter(has)
+                    .for_each(|(_, element)| p.empty(element));
                 found.dead.iter().for_each(|dead| p.name(&dead.name));
             }),
             Style::All => {
                 response.propstat(200, |p| {
-                    self.live.iter().for_each(|(live, element)| self.value(p, *live, element, found));
+                    self.live
+                        .iter()
+                        .for_each(|(live, element)| self.value(p, *live, element, found));
                     found.dead.iter().for_each(|dead| p.dead(&dead.xml));
                 });
                 self.missing(response, found, &[]);
             }
             Style::Named => {
                 response.propstat(200, |p| {
-                    self.live.iter().for_each(|(live, element)| self.value(p, *live, element, found));
-                    let asked = found.dead.iter().filter(|dead| self.other.contains(&dead.name));
+                    self.live
+                        .iter()
+                        .for_each(|(live, element)| self.value(p, *live, element, found));
+                    let asked = found
+                        .dead
+                        .iter()
+                        .filter(|dead| self.other.contains(&dead.name));
                     asked.for_each(|dead| p.dead(&dead.xml));
                 });
                 self.missing(response, found, &self.live);
@@ -200,15 +243,18 @@ impl Rendering {
         live: &[(Live, &'static str)],
     ) {
         response.propstat(404, |p| {
-            let absent = live.iter().filter(|(live, _)| !self.has(*live, found));
+            let absent = live.iter().filter(|(live, _)| !Self::has(*live, found));
             absent.for_each(|(_, element)| p.empty(element));
             let is_dead = |name: &&QName| !found.dead.iter().any(|dead| dead.name == **name);
-            self.other.iter().filter(is_dead).for_each(|name| p.name(name));
+            self.other
+                .iter()
+                .filter(is_dead)
+                .for_each(|name| p.name(name));
         });
     }
 
     /// Whether the resource has the property: a collection has no length, type or entity tag.
-    fn has(&self, live: Live, found: &Found) -> bool {
+    fn has(live: Live, found: &Found) -> bool {
         match live {
             Live::GetContentLength | Live::GetContentType | Live::GetEtag => {
                 !found.resource.is_collection()
@@ -220,7 +266,7 @@ impl Rendering {
 
     fn value(&self, p: &mut PropstatWriter<'_>, live: Live, element: &str, found: &Found) {
         let resource = &found.resource;
-        if !self.has(live, found) {
+        if !Self::has(live, found) {
             return;
         }
         match live {
@@ -236,7 +282,10 @@ impl Rendering {
             }
             Live::GetLastModified => p.text(element, &resource.modified.http_date()),
             Live::LockDiscovery => p.build(element, |out| {
-                found.locks.iter().for_each(|view| write_activelock(out, &shown(view, self.now)));
+                found
+                    .locks
+                    .iter()
+                    .for_each(|view| write_activelock(out, &shown(view, self.now)));
             }),
             Live::QuotaAvailableBytes | Live::QuotaUsedBytes => {
                 let space = self.space.as_ref();
@@ -247,7 +296,10 @@ impl Rendering {
                 p.text(element, &bytes.unwrap_or_default().to_string());
             }
             Live::ResourceId => {
-                p.raw(element, &format!("<D:href>urn:lockkeeper:{}</D:href>", resource.id));
+                p.raw(
+                    element,
+                    &format!("<D:href>urn:lockkeeper:{}</D:href>", resource.id),
+                );
             }
             Live::ResourceType if resource.is_collection() => p.raw(element, "<D:collection/>"),
             Live::ResourceType => p.empty(element),
@@ -268,25 +320,35 @@ fn patched(href: &str, patches: &[PropertyPatch], answers: &[Patched]) -> Respon
     let mut multistatus = Multistatus::new();
     // A property may be named several times, since instructions are done in order; it is told once.
     let with = |wanted: fn(&Patched) -> bool| {
-        let pairs = patches.iter().zip(answers).filter(move |(_, answer)| wanted(answer));
+        let pairs = patches
+            .iter()
+            .zip(answers)
+            .filter(move |(_, answer)| wanted(answer));
         let mut told = HashSet::new();
-        pairs.map(|(patch, _)| patch.name()).filter(move |name| told.insert(*name))
+        pairs
+            .map(|(patch, _)| patch.name())
+            .filter(move |name| told.insert(*name))
     };
     multistatus.response(href, |response| {
-        response.propstat(200, |p| with(|a| *a == Patched::Done).for_each(|name| p.name(name)));
+        response.propstat(200, |p| {
+            with(|a| *a == Patched::Done).for_each(|name| p.name(name));
+        });
         response.propstat(403, |p| {
             with(|a| *a == Patched::Protected).for_each(|name| p.name(name));
             p.precondition("cannot-modify-protected-property");
         });
         response.propstat(507, |p| {
             with(|a| matches!(a, Patched::TooLarge(_))).for_each(|name| p.name(name));
-            if let Some(Patched::TooLarge(why)) =
-                answers.iter().find(|answer| matches!(answer, Patched::TooLarge(_)))
+            if let Some(Patched::TooLarge(why)) = answers
+                .iter()
+                .find(|answer| matches!(answer, Patched::TooLarge(_)))
             {
                 p.description(why);
             }
         });
-        response.propstat(424, |p| with(|a| *a == Patched::Failed).for_each(|name| p.name(name)));
+        response.propstat(424, |p| {
+            with(|a| *a == Patched::Failed).for_each(|name| p.name(name));
+        });
     });
     answer::xml(StatusCode::MULTI_STATUS, Body::full(multistatus.finish()))
 }

@@ -19,7 +19,11 @@ pub(super) async fn relocate(call: Call) -> Answer {
     let destination = destination(&call)?;
     let overwrite = Overwrite::from_headers(&call.headers)?;
     call.require_whole().await?;
-    Ok(done(call.dav.relocate(&call.ask, &destination, overwrite).await?))
+    Ok(done(
+        call.dav
+            .relocate(&call.ask, &destination, overwrite)
+            .await?,
+    ))
 }
 
 pub(super) async fn copy(call: Call) -> Answer {
@@ -34,12 +38,20 @@ pub(super) async fn copy(call: Call) -> Answer {
             ));
         }
     };
-    Ok(done(call.dav.copy(&call.ask, &destination, overwrite, depth).await?))
+    Ok(done(
+        call.dav
+            .copy(&call.ask, &destination, overwrite, depth)
+            .await?,
+    ))
 }
 
 fn destination(call: &Call) -> Result<DavPath, DavError> {
     let config = call.dav.config();
-    Destination::from_headers(&call.headers, &config.server.hosts, config.limits.path_bytes_max)
+    Destination::from_headers(
+        &call.headers,
+        &config.server.hosts,
+        config.limits.path_bytes_max,
+    )
 }
 
 fn done(outcome: Outcome) -> http::Response<crate::web::body::Body> {

@@ -1,0 +1,169 @@
+//! LibreOffice, headless: alice writes a document on the server and edits it; bob, meanwhile, gets
+//! it read-only. LibreOffice locks while a document is open and never renames or deletes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::common::Server;
+use crate::programs::{assert_no_lock_left, elements, installed, locks_below, skipped};
+
+/// Debian's Python; `uno` is a module of that one only.
+const PYTHON: &str = "/usr/bin/python3";
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/libreoffice.py");
+
+#[test]
+fn two_people_and_one_document() {
+    if !installed(&["soffice"]) || !has_uno() {
+        return;
+    }
+    let mut server = Server::start();
+    let (alice, bob) = (server.user("alice"), server.user("bob"));
+    alice.mkcol("/Pr%C3%BCf%20ordner/").status(201);
+    let path = "/Pr%C3%BCf%20ordner/Plan%20A.odt";
+    let url = format!("vnd.sun.star.webdav://{}{path}", server.address);
+
+    let mut office = Office::start("alice");
+    office.step(&format!("create {url}"));
+    office.step("close");
+    assert_no_lock_left(&alice);
+    assert!(
+        alice.get(path).status(200).body.starts_with(b"PK"),
+        "an ODT is a ZIP archive"
+    );
+
+    assert_eq!(office.step(&format!("open {url}")), "editable");
+    assert_eq!(office.step("read"), "created");
+    let locks = locks_below(&bob, "/");
+    assert_eq!(locks.len(), 1, "an open document is locked: {locks:?}");
+    assert!(
+        locks[0].contains("LibreOffice"),
+        "the owner's text comes back: {}",
+        locks[0]
+    );
+    let refused = bob.lock(path, "Second-180").status(423);
+    assert!(
+        elements(&refused, "holder").contains(&"alice".to_owned()),
+        "who holds it: {refused}"
+    );
+    bob.put(path, "bob was here").status(423);
+
+    let mut other = Office::start("bob");
+    assert_eq!(other.step(&format!("open {url}")), "read-only");
+    assert_eq!(other.step("read"), "created");
+    other.step("close");
+    assert_eq!(
+        locks_below(&bob, "/").len(),
+        1,
+        "alice's lock still stands, alone"
+    );
+
+    for word in ["once", "twice"] {
+        office.step(&format!("append {word}"));
+        office.step("save");
+    }
+    office.step("close");
+    assert_no_lock_left(&alice);
+
+    // What the server holds now is what bob may edit next.
+    assert_eq!(other.step(&format!("open {url}")), "editable");
+    assert_eq!(other.step("read"), "created once twice");
+    other.step("append thrice");
+    other.step("save");
+    other.step("close");
+    assert_no_lock_left(&alice);
+    assert!(
+        alice.get(path).status(200).body.starts_with(b"PK"),
+        "still a document"
+    );
+    office.stop();
+    other.stop();
+    assert!(server.stop().success());
+}
+
+fn has_uno() -> bool {
+    let imported = Command::new(PYTHON)
+        .args(["-c", "import uno"])
+        .stderr(Stdio::null())
+        .status();
+    imported.is_ok_and(|status| status.success()) || skipped("python3-uno is not installed")
+}
+
+/// A LibreOffice with a profile of its own, and the script that drives it.
+struct Office {
+    program: Child,
+    driver: Child,
+    steps: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    _profile: TempDir,
+}
+
+impl Office {
+    fn start(user: &str) -> Self {
+        let profile = TempDir::new().unwrap();
+        let pipe = format!("lockkeeper-{}-{user}", std::process::id());
+        let program = Command::new("soffice")
+            .args(["--headless", "--norestore", "--nologo", "--nodefault"])
+            .arg(format!("--accept=pipe,name={pipe};urp;"))
+            .arg(format!(
+                "-env:UserInstallation=file://{}",
+                profile.path().display()
+            ))
+            .env("HOME", profile.path())
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut driver = Command::new(PYTHON)
+            .arg(SCRIPT)
+            .args([&pipe, user, &format!("{user}-password")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(driver.stdout.take().unwrap());
+        Self {
+            steps: driver.stdin.take(),
+            program,
+            driver,
+            answers,
+            _profile: profile,
+        }
+    }
+
+    /// One step of the script; what it saw.
+    #[track_caller]
+    fn step(&mut self, step: &str) -> String {
+        writeln!(self.steps.as_mut().unwrap(), "{step}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let seen = answer.trim().strip_prefix("ok");
+        seen.unwrap_or_else(|| panic!("{step}: {answer:?}"))
+            .trim()
+            .to_owned()
+    }
+
+    /// Ends it as a person would.
+    fn stop(mut self) {
+        self.steps = None;
+        assert!(self.driver.wait().unwrap().success(), "the script failed");
+        assert!(self.program.wait().unwrap().success(), "LibreOffice failed");
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+        if let Ok(None) = self.program.try_wait() {
+            // `soffice` is a script around the program; its group holds both, and nothing else.
+            let group = format!("-{}", self.program.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+            let _ = self.program.wait();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! rclone: a thousand files at a time, eight at once. It never locks, and after a refused upload it
+//! deletes the target, so whatever refuses the PUT has to refuse that DELETE too. It sends at most
+//! a hundred requests a second, whatever the server.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::common::Server;
+use crate::programs::{files_below, installed, succeed, told};
+
+const FILES: usize = 1_000;
+
+#[test]
+fn copy_sync_and_check_a_thousand_files() {
+    if !installed(&["rclone"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let alice = server.user("alice");
+    let local = TempDir::new().unwrap();
+    for number in 0..FILES {
+        let folder = local.path().join(format!("Ordner {:02}", number % 20));
+        fs::create_dir_all(&folder).unwrap();
+        // From nothing to 8 KB, so that content is kept both inline and in files.
+        let content = format!("{number:04}\n").repeat(number % 7 * 256);
+        fs::write(folder.join(format!("größe-{number}.txt")), content).unwrap();
+    }
+    let local_path = local.path().to_str().unwrap();
+    rclone(&server, &["copy", local_path, ":webdav:copy"]);
+    assert_eq!(files_below(&alice, "/copy/").len(), FILES);
+    rclone(
+        &server,
+        &["check", "--download", local_path, ":webdav:copy"],
+    );
+
+    // Changed, new and gone: sync makes the server look the same.
+    fs::write(local.path().join("Ordner 00/größe-0.txt"), "changed").unwrap();
+    fs::write(local.path().join("new.txt"), "new").unwrap();
+    fs::remove_dir_all(local.path().join("Ordner 01")).unwrap();
+    rclone(&server, &["sync", local_path, ":webdav:copy"]);
+    assert_eq!(files_below(&alice, "/copy/").len(), FILES + 1 - FILES / 20);
+    rclone(
+        &server,
+        &["check", "--download", local_path, ":webdav:copy"],
+    );
+    let report = try_rclone(
+        &server,
+        &[
+            "sync",
+            "--stats-log-level",
+            "NOTICE",
+            local_path,
+            ":webdav:copy",
+        ],
+    );
+    assert!(told(&report).contains("Checks:"), "{}", told(&report));
+    assert!(!told(&report).contains("Deleted:"), "{}", told(&report));
+    alice.get("/copy/new.txt").status(200).containing("new");
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_locked_file_survives_a_refused_upload() {
+    if !installed(&["rclone"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let bob = server.user("bob");
+    server.user("alice");
+    let local = TempDir::new().unwrap();
+    let file = local.path().join("plan.txt");
+    fs::write(&file, "another text, of another length").unwrap();
+    for timeout in ["Second-600", "Infinite"] {
+        bob.put("/plan.txt", "bob's").status(201);
+        let token = bob.lock("/plan.txt", timeout).status(200).lock_token();
+        for command in ["copyto", "moveto"] {
+            let output = try_rclone(
+                &server,
+                &[command, file.to_str().unwrap(), ":webdav:plan.txt"],
+            );
+            assert!(
+                !output.status.success(),
+                "rclone {command} onto a locked file"
+            );
+            assert!(told(&output).contains("423"), "{}", told(&output));
+            bob.get("/plan.txt").status(200).containing("bob's");
+        }
+        assert!(
+            !try_rclone(&server, &["deletefile", ":webdav:plan.txt"])
+                .status
+                .success()
+        );
+        bob.get("/plan.txt").status(200).containing("bob's");
+        bob.unlock("/plan.txt", &token).status(204);
+        rclone(
+            &server,
+            &["copyto", file.to_str().unwrap(), ":webdav:plan.txt"],
+        );
+        bob.get("/plan.txt").status(200).containing("another text");
+        rclone(&server, &["deletefile", ":webdav:plan.txt"]);
+        bob.get("/plan.txt").status(404);
+    }
+    assert!(server.stop().success());
+}
+
+#[track_caller]
+fn rclone(server: &Server, arguments: &[&str]) {
+    succeed(&mut command(server, arguments));
+}
+
+fn try_rclone(server: &Server, arguments: &[&str]) -> Output {
+    command(server, arguments).output().unwrap()
+}
+
+fn command(server: &Server, arguments: &[&str]) -> Command {
+    let mut obscure = Command::new("rclone");
+    let password = succeed(obscure.args(["obscure", "alice-password"]));
+    let mut command = Command::new("rclone");
+    command
+        .args(arguments)
+        .args([
+            "--config",
+            "/dev/null",
+            "--transfers",
+            "8",
+            "--retries",
+            "1",
+            "--low-level-retries",
+            "2",
+        ])
+        .env("RCLONE_WEBDAV_URL", server.url("/"))
+        .env("RCLONE_WEBDAV_VENDOR", "other")
+        .env("RCLONE_WEBDAV_USER", "alice")
+        .env("RCLONE_WEBDAV_PASS", password.trim());
+    command
+}
