@@ -90,8 +90,8 @@ fn push_refusing_lock(out: &mut String, lock: &RefusingLock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::lock_kinds::LockKind;
     use crate::protocol::time::Timestamp;
-    use crate::protocol::xml::LockKind;
 
     fn check(error: &DavError, expect: Option<&str>) {
         let body = error_body(error);
