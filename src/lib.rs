@@ -1,4 +1,21 @@
 //! Lockkeeper: a WebDAV server whose locks hold.
+//!
+//! The floors, from the door down; who may name whom goes one way:
+//!
+//! - [`cli`]: the commands. [`config`]: every setting and limit.
+//! - [`web`]: doors. hyper, TLS, sign-in, and the WebDAV face; the only clock.
+//! - [`ops`]: one function for each thing a user can do, each one transaction:
+//!   *read what the rules need, ask the rules, write*.
+//! - [`store`] and [`blobs`]: keeping. Rows behind a seam of two traits, content in files.
+//! - [`lock`]: what a lock is, and in [`lock::rules`] what it lets whom do. [`resource`]: what the
+//!   tree is made of.
+//! - [`protocol`]: bytes of HTTP and WebDAV into values and back.
+//!
+//! A `PUT` walks from `web::server` (connection) by `web::door` (who is it) to `web::webdav`
+//! (headers into types), asks [`ops::Dav::may_upload`] before it reads the body into an
+//! [`ops::intake::Intake`], and ends in [`ops::Dav::upload`], which asks again inside its
+//! transaction. `ARCHITECTURE.md` tells more.
+
 pub mod blobs;
 pub mod cli;
 pub mod config;

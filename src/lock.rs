@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use crate::protocol::xml::{LockKind, LockScope};
+pub use crate::protocol::lock_kinds::{LockKind, LockScope};
 
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;

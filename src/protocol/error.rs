@@ -3,8 +3,8 @@
 
 use thiserror::Error;
 
+use super::lock_kinds::{LockKind, UnknownWord};
 use super::time::Timestamp;
-use super::xml::LockKind;
 
 /// A lock that said no, as the refused user is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,5 +187,11 @@ impl DavError {
             Self::Internal(_) => "the server could not do this; its log says why".to_owned(),
             other => other.to_string(),
         }
+    }
+}
+
+impl From<UnknownWord> for DavError {
+    fn from(error: UnknownWord) -> Self {
+        Self::BadRequest(error.to_string())
     }
 }

@@ -15,12 +15,8 @@ mod roundtrip;
 mod tree;
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
-
-use super::error::DavError;
 
 pub use error_body::{error_body, multistatus_of};
 pub use limits::{XmlError, XmlLimits};
@@ -43,111 +39,6 @@ const DECLARATION: &str = r#"<?xml version="1.0" encoding="utf-8"?>"#;
 
 /// The two namespaces of an answer's root element.
 const NAMESPACES: &str = r#" xmlns:D="DAV:" xmlns:L="urn:lockkeeper:dav""#;
-
-/// What kind of lock: whom it belongs to and what ends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum LockKind {
-    /// A check-out: it belongs to a user in every session, and stays until it is checked in,
-    /// stolen or released by somebody who may.
-    Persistent,
-    /// An application's lock: it belongs to a token in the hands of the user who took it, and
-    /// ends by UNLOCK, with its file, or when nobody refreshes it.
-    Transient,
-    /// A freeze: it belongs to the resource, which nobody may change until whoever set the lock,
-    /// or somebody who may release any, takes it away.
-    ReadOnly,
-}
-
-impl LockKind {
-    /// Its name on the wire and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Persistent => "persistent",
-            Self::Transient => "transient",
-            Self::ReadOnly => "read-only",
-        }
-    }
-}
-
-impl fmt::Display for LockKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for LockKind {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        [Self::Persistent, Self::Transient, Self::ReadOnly]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| {
-                UnknownWord::new("kind of lock", text, "persistent, transient, read-only")
-            })
-    }
-}
-
-/// Who else may hold a lock beside this one (RFC 4918 §6.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum LockScope {
-    /// Nobody.
-    Exclusive,
-    /// Anybody whose lock is shared as well.
-    Shared,
-}
-
-impl LockScope {
-    /// Its name on the wire, which is also the name of its `DAV:` element.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exclusive => "exclusive",
-            Self::Shared => "shared",
-        }
-    }
-}
-
-impl fmt::Display for LockScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for LockScope {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        [Self::Exclusive, Self::Shared]
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-            .ok_or_else(|| UnknownWord::new("lock scope", text, "exclusive, shared"))
-    }
-}
-
-/// A word that is not one of the few that are allowed there.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{word:?} is no {what}; allowed are: {allowed}")]
-pub struct UnknownWord {
-    what: &'static str,
-    word: String,
-    allowed: &'static str,
-}
-
-impl UnknownWord {
-    fn new(what: &'static str, word: &str, allowed: &'static str) -> Self {
-        Self {
-            what,
-            word: shorten(word),
-            allowed,
-        }
-    }
-}
-
-impl From<UnknownWord> for DavError {
-    fn from(error: UnknownWord) -> Self {
-        Self::BadRequest(error.to_string())
-    }
-}
 
 /// The name of an element or a property: a namespace and a local name, without any prefix.
 ///
@@ -194,30 +85,6 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_come_back_as_they_were_written() {
-        for kind in [
-            LockKind::Persistent,
-            LockKind::Transient,
-            LockKind::ReadOnly,
-        ] {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        for scope in [LockScope::Exclusive, LockScope::Shared] {
-            assert_eq!(scope.to_string().parse(), Ok(scope));
-        }
-    }
-
-    #[test]
-    fn an_unknown_word_is_named_with_what_is_allowed() {
-        let error = "Read-Only".parse::<LockKind>().expect_err("case counts");
-        assert_eq!(
-            error.to_string(),
-            "\"Read-Only\" is no kind of lock; allowed are: persistent, transient, read-only"
-        );
-        assert!("".parse::<LockScope>().is_err());
-    }
 
     #[test]
     fn long_words_are_shortened_between_characters() {

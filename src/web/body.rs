@@ -121,7 +121,7 @@ impl From<Bytes> for RequestBody {
 }
 
 impl Drop for RequestBody {
-    /// What nobody read is handed back, for [`Progress::drain`].
+    /// What nobody read is handed back to be drained.
     fn drop(&mut self) {
         let rest = self.source.take().filter(|source| !source.is_end_stream());
         *self

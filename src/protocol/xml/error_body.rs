@@ -50,11 +50,7 @@ pub(super) fn push_error(
     for lock in error.locks() {
         push_refusing_lock(out, lock);
     }
-    if error.locks().is_empty() {
-        push_element(out, "L:reason", |out| {
-            push_text(out, &error.public_sentence())
-        });
-    }
+    explain(out);
     out.push_str("</D:error>");
 }
 
@@ -94,8 +90,8 @@ fn push_refusing_lock(out: &mut String, lock: &RefusingLock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::lock_kinds::LockKind;
     use crate::protocol::time::Timestamp;
-    use crate::protocol::xml::LockKind;
 
     fn check(error: &DavError, expect: Option<&str>) {
         let body = error_body(error);

@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::escape::push_text;
 use super::multistatus::{push_element, push_href};
-use super::{DECLARATION, LockKind, LockScope, NAMESPACES};
+use super::{DECLARATION, NAMESPACES};
+use crate::protocol::lock_kinds::{LockKind, LockScope};
 use crate::protocol::time::Timestamp;
 
 /// How far below its root a lock reaches, as it is written.

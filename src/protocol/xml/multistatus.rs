@@ -246,8 +246,8 @@ fn push_description(out: &mut String, sentence: &str) {
 mod tests {
     use super::*;
     use crate::protocol::error::RefusingLock;
+    use crate::protocol::lock_kinds::LockKind;
     use crate::protocol::time::Timestamp;
-    use crate::protocol::xml::LockKind;
 
     /// Compares everything inside the root element.
     fn check(write: impl FnOnce(&mut Multistatus), expect: &str) {

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 
 use super::limits::XmlLimits;
 use super::tree::{Element, XML_NS, is_blank, parse};
-use super::{DAV_NS, LockKind, LockScope, OUR_NS, QName, fragment, shorten};
+use super::{DAV_NS, OUR_NS, QName, fragment, shorten};
 use crate::protocol::error::DavError;
+use crate::protocol::lock_kinds::{LockKind, LockScope};
 
 /// How long the inside of `DAV:owner` may be, in bytes as we keep it: it is repeated in every
 /// lockdiscovery, and it only has to name somebody.

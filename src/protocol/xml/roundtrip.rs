@@ -13,6 +13,8 @@ use proptest::prelude::*;
 use super::limits::XmlLimits;
 use super::tree::{Element, Node, parse};
 use super::*;
+use crate::protocol::error::DavError;
+use crate::protocol::lock_kinds::{LockKind, LockScope};
 
 const LIMITS: XmlLimits = XmlLimits {
     bytes_max: 1 << 20,
