@@ -1,14 +1,17 @@
 //! Texts with placeholders: filled in for a request, matched against an answer, and made from the
 //! body of an answer.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What was captured so far, and what is known from the start.
 #[derive(Debug, Default)]
-pub(crate) struct Captures(HashMap<String, String>);
+pub(crate) struct Captures(BTreeMap<String, String>);
+
+/// The length of a value at the beginning of a text, if there is one.
+type Shape = fn(&str) -> Option<usize>;
 
 /// How the named values look.
-const KINDS: [(&str, fn(&str) -> Option<usize>); 6] = [
+const KINDS: [(&str, Shape); 6] = [
     ("token", token),
     ("etag", etag),
     ("date", date),
@@ -119,35 +122,37 @@ impl Captures {
 
     /// Whether `actual` is what the template says; captures what it names first.
     pub(crate) fn matches(&mut self, template: &str, actual: &[u8]) -> bool {
+        let captured = self.captured(template, actual);
+        let matches = captured.is_some();
+        self.0.extend(captured.unwrap_or_default());
+        matches
+    }
+
+    /// What the template names first; `None` if it does not match.
+    fn captured(&self, template: &str, actual: &[u8]) -> Option<BTreeMap<String, String>> {
         let mut rest = actual;
-        let mut found = Vec::new();
+        let mut new = BTreeMap::new();
         for piece in pieces(template) {
             let expected = match piece {
                 Piece::Text(text) => unescape(text),
-                Piece::Hole(name) => match (repeated(name), self.0.get(name)) {
-                    (Some(text), _) => text,
-                    (None, Some(value)) => value.clone().into_bytes(),
-                    (None, None) => {
-                        let Some(value) = value_of(name, rest) else {
-                            return false;
-                        };
-                        if !name.ends_with('?') {
-                            found.push((name.to_owned(), value.clone()));
-                            self.0.insert(name.to_owned(), value.clone());
+                Piece::Hole(name) => {
+                    let known = self.0.get(name).or_else(|| new.get(name)).cloned();
+                    match (repeated(name), known) {
+                        (Some(text), _) => text,
+                        (None, Some(value)) => value.into_bytes(),
+                        (None, None) => {
+                            let value = value_of(name, rest)?;
+                            if !name.ends_with('?') {
+                                new.insert(name.to_owned(), value.clone());
+                            }
+                            value.into_bytes()
                         }
-                        value.into_bytes()
                     }
-                },
-            };
-            match rest.strip_prefix(expected.as_slice()) {
-                Some(behind) => rest = behind,
-                None => {
-                    found.iter().for_each(|(name, _)| drop(self.0.remove(name)));
-                    return false;
                 }
-            }
+            };
+            rest = rest.strip_prefix(expected.as_slice())?;
         }
-        rest.is_empty()
+        rest.is_empty().then_some(new)
     }
 
     /// A template that `actual` matches, in indented lines if it is XML.
@@ -170,13 +175,10 @@ impl Captures {
                 .iter()
                 .find_map(|(kind, length)| Some((*kind, length(rest)?)));
             let id = id(rest).filter(|_| out.ends_with("<D:href>urn:lockkeeper:"));
-            let (kind, length) = match found.or(id.map(|length| ("id", length))) {
-                Some(found) => found,
-                None => {
-                    out.push(c);
-                    rest = &rest[c.len_utf8()..];
-                    continue;
-                }
+            let Some((kind, length)) = found.or(id.map(|length| ("id", length))) else {
+                out.push(c);
+                rest = &rest[c.len_utf8()..];
+                continue;
             };
             let value = &rest[..length];
             let known = self.0.iter().find(|(name, known)| {
@@ -304,4 +306,61 @@ fn indented(xml: &str) -> String {
         rest = behind;
     }
     out
+}
+
+#[test]
+fn a_template_matches_nothing_else() {
+    #[track_caller]
+    fn check(template: &str, actual: &str, expect: bool) {
+        let mut captures = Captures::default();
+        captures.set("etag-1", "\"1\"".to_owned());
+        assert_eq!(
+            captures.matches(template, actual.as_bytes()),
+            expect,
+            "{template}"
+        );
+    }
+    check("", "", true);
+    check("", "x", false);
+    check("x", "", false);
+    check("a\\nb\\x00\\s", "a\nb\0 ", true);
+    check("{3*ab}c", "abababc", true);
+    check("{3*ab}c", "ababc", false);
+    check("{etag-1}", "\"1\"", true);
+    check("{etag-1}", "\"2\"", false);
+    check("{etag-2} {etag-2}", "\"2\" \"2\"", true);
+    check("{etag-2} {etag-2}", "\"2\" \"3\"", false);
+    check("{etag?} {etag?}", "\"2\" \"3\"", true);
+    check("{etag?}", "W/\"2\"", false);
+    check("Second-{number?}", "Second-1799", true);
+    check("Second-{number?}", "Second-", false);
+    check("{date?}", "Sun, 22 Nov 2026 02:21:03 GMT", true);
+    check("{date?}", "2026-11-22T02:21:03Z", false);
+    check(
+        "{token?}",
+        "urn:uuid:1ef0cbe2-93a5-4a6d-9f0b-3d9b2a5b7c11",
+        true,
+    );
+    check(
+        "{token?}",
+        "urn:uuid:1ef0cbe2-93a5-1a6d-9f0b-3d9b2a5b7c11",
+        false,
+    );
+    check("{token?}", "opaquelocktoken:1ef0cbe2", false);
+}
+
+#[test]
+fn a_template_made_from_a_body_matches_it() {
+    let token = "urn:uuid:1ef0cbe2-93a5-4a6d-9f0b-3d9b2a5b7c11";
+    let mut captures = Captures::default();
+    captures.set("token", token.to_owned());
+    let xml = format!(
+        "<?xml version=\"1.0\"?><a b=\"1\"> <c>x y</c><d/>\\{{\n<D:getetag>\"7\"</D:getetag>\
+         2026-11-22T02:21:03Z {token}</a>"
+    );
+    for body in [xml.as_str(), "two\nlines {\r", "\u{1}", "ü"] {
+        let template = captures.template_of(body.as_bytes());
+        let joined: String = template.lines().map(str::trim).collect();
+        assert!(captures.matches(&joined, body.as_bytes()), "{template}");
+    }
 }

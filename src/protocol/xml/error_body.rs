@@ -16,7 +16,7 @@ pub fn error_body(error: &DavError) -> Option<Bytes> {
         // Locks bring a sentence each; what has none gets its own.
         if error.locks().is_empty() {
             push_element(out, "L:reason", |out| {
-                push_text(out, &error.public_sentence())
+                push_text(out, &error.public_sentence());
             });
         }
     });

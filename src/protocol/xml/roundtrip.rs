@@ -14,7 +14,7 @@ use super::limits::XmlLimits;
 use super::tree::{Element, Node, parse};
 use super::*;
 use crate::protocol::error::DavError;
-use crate::protocol::lock_kinds::{LockKind, LockScope};
+use crate::protocol::lock_kinds::LockKind;
 
 const LIMITS: XmlLimits = XmlLimits {
     bytes_max: 1 << 20,
