@@ -280,7 +280,7 @@ async fn allow_upload(
         }
         Some(_) => Doing::Change,
         None => {
-            gap(upload.ask, walk)?;
+            file_gap(upload.ask, walk)?;
             Doing::Make
         }
     };
@@ -331,6 +331,16 @@ pub(super) fn gap<'a>(ask: &'a Ask, walk: &Walk) -> Result<(ResourceId, &'a Name
     let parent = walk.parent().ok_or(DavError::ParentMissing)?;
     let name = ask.path.name().ok_or(DavError::ParentMissing)?;
     Ok((parent.id, name))
+}
+
+/// The same for a new file: neither PUT nor LOCK makes one whose address ends in a slash.
+pub(super) fn file_gap<'a>(ask: &'a Ask, walk: &Walk) -> Result<(ResourceId, &'a Name), DavError> {
+    if ask.path.has_trailing_slash() {
+        return Err(DavError::Conflict(
+            "an address that ends in a slash is a collection; MKCOL makes one".to_owned(),
+        ));
+    }
+    gap(ask, walk)
 }
 
 pub(super) fn new_resource(

@@ -138,7 +138,8 @@ pub(super) async fn refused(
     match refusal {
         Refusal::Here(locks) => Ok(error(refusing(tx, &locks).await?)),
         Refusal::Below(locks) => {
-            let refusing = refusing(tx, &locks).await?;
+            let mut refusing = refusing(tx, &locks).await?;
+            refusing.sort_by(|one, other| one.href.cmp(&other.href));
             let member = |lock: RefusingLock| MemberError {
                 href: lock.href.clone(),
                 error: error(vec![lock]),

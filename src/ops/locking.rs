@@ -1,7 +1,7 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
 use super::access::Principal;
-use super::content::{gap, new_resource};
+use super::content::{file_gap, new_resource};
 use super::events::{LockEvent, tell};
 use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
 use super::{Ask, Dav};
@@ -206,7 +206,7 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     let mut tx = Tx::new(txn, ask.now);
     let walk = tx.walk(&ask.path).await?;
     let gap = if walk.found().is_none() {
-        Some(gap(ask, &walk)?)
+        Some(file_gap(ask, &walk)?)
     } else {
         None
     };

@@ -29,8 +29,11 @@ impl Tx<'_> {
         Ok(!self.scan(keys::all_below(id, None), 1).await?.is_empty())
     }
 
+    /// In the order in which they were taken, so that answers do not differ from run to run.
     async fn recorded_locks_on(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
-        self.scan_rows(keys::locks_on(id), usize::MAX).await
+        let mut locks: Vec<Lock> = self.scan_rows(keys::locks_on(id), usize::MAX).await?;
+        locks.sort_by_key(|lock| (lock.since, lock.token));
+        Ok(locks)
     }
 
     async fn recorded_locks_below(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {

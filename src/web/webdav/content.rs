@@ -288,11 +288,6 @@ pub(super) async fn put(mut call: Call) -> Answer {
     let range = ContentRange::from_headers(&call.headers)?;
     refuse_encoding(&call.headers)?;
     let old = call.dav.may_upload(&call.ask).await?;
-    if old.is_none() && call.ask.path.has_trailing_slash() {
-        return Err(DavError::Conflict(
-            "an address that ends in a slash is a collection; MKCOL makes one".to_owned(),
-        ));
-    }
     let uploaded = match range {
         None => put_whole(&mut call).await?,
         Some(range) => put_part(&mut call, old, &range).await?,

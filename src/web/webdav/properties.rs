@@ -1,5 +1,6 @@
 //! PROPFIND and PROPPATCH.
 
+use std::collections::HashSet;
 use std::io;
 
 use bytes::Bytes;
@@ -317,11 +318,16 @@ pub(super) async fn proppatch(mut call: Call) -> Answer {
 
 fn patched(href: &str, patches: &[PropertyPatch], answers: &[Patched]) -> Response<Body> {
     let mut multistatus = Multistatus::new();
+    // A property may be named several times, since instructions are done in order; it is told once.
     let with = |wanted: fn(&Patched) -> bool| {
-        let pairs = patches.iter().zip(answers);
+        let pairs = patches
+            .iter()
+            .zip(answers)
+            .filter(move |(_, answer)| wanted(answer));
+        let mut told = HashSet::new();
         pairs
-            .filter(move |(_, answer)| wanted(answer))
             .map(|(patch, _)| patch.name())
+            .filter(move |name| told.insert(*name))
     };
     multistatus.response(href, |response| {
         response.propstat(200, |p| {
