@@ -29,7 +29,7 @@
 //! `time` (RFC 3339), `number`, `id` (of a resource). With a question mark (`{date?}`) they match
 //! without capturing.
 //!
-//! `Host` and `Authorization` are added, `Content-Length` too unless it is given; one that is too
+//! `Host` (but for `-Host`) and `Authorization` are added, `Content-Length` too unless it is given; one that is too
 //! large ends the connection early. `Transfer-Encoding: chunked` sends the body in two chunks, and
 //! `Expect: 100-continue` waits for the server's word.
 //!
