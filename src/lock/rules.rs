@@ -221,16 +221,6 @@ pub fn check(
     at: ResourceId,
     locks: &Surroundings,
 ) -> Result<Cleared, Refusal> {
-    let standing = |lock: &Lock| match asker.standing(lock) {
-        // Office sets the Win32 times of the file it holds without sending its token.
-        Standing::Owner
-            if doing == Doing::ChangeWindowsProperties && lock.kind == LockKind::Transient =>
-        {
-            Standing::Bearer
-        }
-        other => other,
-    };
-    let refuses = |lock: &Lock, action: Action| !permits(policy, lock.kind, standing(lock), action);
     let mut here: Vec<Lock> = Vec::new();
     let mut below: Vec<Lock> = Vec::new();
     for (place, action) in questions(doing) {
@@ -239,7 +229,20 @@ pub fn check(
             Place::Parent => (&mut here, &locks.parent),
             Place::Below => (&mut below, &locks.below),
         };
-        collect(answer, direct, |lock| refuses(lock, *action));
+        let standing = |lock: &Lock| match asker.standing(lock) {
+            Standing::Bearer => Standing::Bearer,
+            _ if shares(asker, lock, direct, *place, locks) => Standing::Bearer,
+            // Office sets the Win32 times of the file it holds without sending its token.
+            Standing::Owner
+                if doing == Doing::ChangeWindowsProperties && lock.kind == LockKind::Transient =>
+            {
+                Standing::Bearer
+            }
+            other => other,
+        };
+        collect(answer, direct, |lock| {
+            !permits(policy, lock.kind, standing(lock), *action)
+        });
         if *place == Place::Here {
             collect(answer, &locks.covering, |lock| {
                 !permits_covered(lock.kind, standing(lock))
@@ -251,6 +254,33 @@ pub fn check(
         (true, false) => Err(Refusal::Below(below)),
         (false, _) => Err(Refusal::Here(here)),
     }
+}
+
+/// Whether `lock` is shared, and so is a lock of the asking user that is in force at its root or
+/// at the whole address asked about: then it keeps the user out no more than its own bearer, for
+/// "any principal that has both access privileges and a valid lock can use the locked resource"
+/// (RFC 4918 §6.2).
+fn shares(
+    asker: &Asker<'_>,
+    lock: &Lock,
+    direct: &[Lock],
+    place: Place,
+    locks: &Surroundings,
+) -> bool {
+    let beside = direct
+        .iter()
+        .filter(|own| place == Place::Here || own.root == lock.root);
+    let above = locks
+        .here
+        .iter()
+        .filter(|own| place == Place::Below && own.depth == LockDepth::Infinity);
+    let shared = |lock: &Lock| lock.scope == LockScope::Shared;
+    let in_hand = |own: &Lock| permits_covered(own.kind, asker.standing(own));
+    shared(lock)
+        && beside
+            .chain(above)
+            .chain(&locks.covering)
+            .any(|own| shared(own) && in_hand(own))
 }
 
 /// Adds the locks that `refuse`, each once.
@@ -289,7 +319,7 @@ impl Granted {
 pub fn grant(lock: Lock, locks: &Surroundings) -> Result<Granted, Refusal> {
     let conflicting = |held: &[Lock]| -> Vec<Lock> {
         held.iter()
-            .filter(|held| !may_stand_together(&lock, held))
+            .filter(|held| held.token != lock.token && !may_stand_together(&lock, held))
             .cloned()
             .collect()
     };
@@ -308,15 +338,24 @@ pub fn grant(lock: Lock, locks: &Surroundings) -> Result<Granted, Refusal> {
 }
 
 /// May the bearer's `lock` run anew until `deadline`? A lock without end stays without end.
-pub fn refresh(asker: &Asker<'_>, lock: &Lock, deadline: Timestamp) -> Result<Granted, Refusal> {
+///
+/// `locks` are those around its root. Requests need not come in the order of their times: when a
+/// later one has found this lock lapsed and taken another, this one must not come back to life.
+pub fn refresh(
+    asker: &Asker<'_>,
+    lock: &Lock,
+    deadline: Timestamp,
+    locks: &Surroundings,
+) -> Result<Granted, Refusal> {
     if asker.standing(lock) != Standing::Bearer {
         return Err(Refusal::Here(vec![lock.clone()]));
     }
     let deadline = lock.deadline.map(|_| deadline);
-    Ok(Granted(Lock {
+    let renewed = Lock {
         deadline,
         ..lock.clone()
-    }))
+    };
+    grant(renewed, locks)
 }
 
 /// May `lock` go along to a place that `covering` locks cover? Without this, moving a locked file

@@ -8,6 +8,7 @@ use super::{Ask, Dav};
 use crate::config::Infinite;
 pub use crate::lock::LockDepth;
 use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn};
+use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
 use crate::protocol::headers::{RequestedTimeout, Safe};
@@ -221,31 +222,28 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     let around = tx
         .surroundings(&walk, taking.wanted.depth == LockDepth::Infinity)
         .await?;
-    let root = match (walk.found(), gap) {
-        (Some(resource), _) => resource.id,
-        (None, Some((parent, name))) => {
-            let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
-            let version = taking.version;
-            let content = Content {
-                place: Place::Empty,
-                size: 0,
-                version,
-                media_type: None,
-            };
-            let file = new_resource(taking.new_id, name, ask.now, Some(content));
-            tx.make(&cleared, parent, &file, None)?;
-            file.id
-        }
-        (None, None) => return Err(DavError::ParentMissing),
-    };
+    let root = walk.found().map_or(taking.new_id, |resource| resource.id);
     let lock = Lock {
         root,
         ..taking.lock.clone()
     };
+    // Before asking for leave to make a file: a conflict is what the client has to know of.
     let granted = match rules::grant(lock, &around) {
         Ok(granted) => granted,
         Err(refusal) => return Err(conflict(&mut tx, ask, refusal).await?),
     };
+    if let Some((parent, name)) = gap {
+        let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+        let version = taking.version;
+        let content = Content {
+            place: Place::Empty,
+            size: 0,
+            version,
+            media_type: None,
+        };
+        let file = new_resource(root, name, ask.now, Some(content));
+        tx.make(&cleared, parent, &file, None)?;
+    }
     tx.add_lock(&granted, &ancestors)?;
     let lock = granted.lock().clone();
     let href = ask.path.href(
@@ -321,7 +319,8 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
     let mut views = Vec::with_capacity(submitted.len());
     for old in submitted {
         let deadline = ask.now.plus_seconds(seconds);
-        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline) {
+        let around = around_root(&mut tx, &old).await?;
+        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline, &around) {
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
@@ -330,6 +329,17 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
         views.push(LockView::new(granted.lock().clone(), href, &ask.principal));
     }
     Ok(views)
+}
+
+/// The locks around the root of `lock`, which a request may name from anywhere below.
+async fn around_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<Surroundings, DavError> {
+    let Some((path, _)) = tx.path_of(lock.root).await? else {
+        return Ok(Surroundings::default());
+    };
+    let walk = tx.walk(&path).await?;
+    Ok(tx
+        .surroundings(&walk, lock.depth == LockDepth::Infinity)
+        .await?)
 }
 
 async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, DavError> {

@@ -102,7 +102,52 @@ fn knowing_a_token_does_not_help_another_user() {
         assert_eq!(answer.is_ok(), allowed, "user {who}");
     }
     assert!(release(&asker(2, &tokens), &held).is_err());
-    assert!(refresh(&asker(2, &tokens), &held, Timestamp(5000)).is_err());
+    assert!(refresh(&asker(2, &tokens), &held, Timestamp(5000), &locks).is_err());
+}
+
+#[test]
+fn who_has_a_shared_lock_in_hand_shares() {
+    use LockKind::*;
+    use LockScope::*;
+    let others = lock(Transient, Shared, 2, 20);
+    let cases = [
+        (lock(Transient, Shared, 1, 10), true),
+        (lock(Persistent, Shared, 1, 11), true),
+        (lock(Transient, Exclusive, 1, 10), false),
+        (lock(Persistent, Shared, 3, 11), false),
+    ];
+    for (own, allowed) in cases {
+        let tokens = [LockToken(Uuid::from_u128(10))];
+        let around = Surroundings {
+            here: vec![others.clone(), own.clone()],
+            ..Surroundings::default()
+        };
+        let asking = asker(1, &tokens);
+        let answer = check(
+            Policy::Drive,
+            &asking,
+            Doing::Change,
+            ResourceId(7),
+            &around,
+        );
+        assert_eq!(answer.is_ok(), allowed, "beside {own:?}");
+    }
+    let below = Surroundings {
+        here: vec![lock(Transient, Shared, 1, 10)],
+        below: vec![Lock {
+            root: ResourceId(8),
+            ..others
+        }],
+        ..Surroundings::default()
+    };
+    for (tokens, allowed) in [
+        (vec![LockToken(Uuid::from_u128(10))], true),
+        (vec![], false),
+    ] {
+        let asking = asker(1, &tokens);
+        let answer = check(Policy::Drive, &asking, Doing::Remove, ResourceId(7), &below);
+        assert_eq!(answer.is_ok(), allowed);
+    }
 }
 
 #[test]
@@ -246,8 +291,25 @@ fn an_infinite_lock_looks_below_and_a_flat_one_does_not() {
 fn a_persistent_lock_is_refreshed_without_gaining_an_end() {
     let held = lock(LockKind::Persistent, LockScope::Exclusive, 1, 10);
     let tokens = [held.token];
-    let granted = refresh(&asker(1, &tokens), &held, Timestamp(5000)).expect("bearer");
+    let around = Surroundings {
+        here: vec![held.clone()],
+        ..Surroundings::default()
+    };
+    let granted = refresh(&asker(1, &tokens), &held, Timestamp(5000), &around).expect("bearer");
     assert_eq!(granted.lock().deadline, None);
+}
+
+#[test]
+fn a_late_refresh_does_not_revive_a_lock_beside_its_successor() {
+    let lapsed = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
+    let successor = lock(LockKind::Transient, LockScope::Exclusive, 2, 11);
+    let tokens = [lapsed.token];
+    let around = Surroundings {
+        here: vec![lapsed.clone(), successor.clone()],
+        ..Surroundings::default()
+    };
+    let answer = refresh(&asker(1, &tokens), &lapsed, Timestamp(5000), &around);
+    assert_eq!(answer.err(), Some(Refusal::Here(vec![successor])));
 }
 
 #[test]
