@@ -7,7 +7,6 @@ use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
 use super::{Ask, Dav};
 use crate::config::Infinite;
 pub use crate::lock::LockDepth;
-use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn};
 use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
