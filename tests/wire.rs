@@ -29,9 +29,9 @@
 //! `time` (RFC 3339), `number`, `id` (of a resource). With a question mark (`{date?}`) they match
 //! without capturing.
 //!
-//! `Host` and `Authorization` are added, `Content-Length` too unless it is given; one that is too
-//! large ends the connection early. `Transfer-Encoding: chunked` sends the body in two chunks, and
-//! `Expect: 100-continue` waits for the server's word.
+//! `Host` (but for `-Host`) and `Authorization` are added, `Content-Length` too unless it is
+//! given; one that is too large ends the connection early. `Transfer-Encoding: chunked` sends the
+//! body in two chunks, and `Expect: 100-continue` waits for the server's word.
 //!
 //! `UPDATE_EXPECT=1 cargo test --test wire` writes the bodies that came into the files; statuses
 //! and headers stay as they are. Read the difference: the RFC is right, not the server.

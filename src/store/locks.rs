@@ -29,10 +29,14 @@ impl Tx<'_> {
         Ok(!self.scan(keys::all_below(id, None), 1).await?.is_empty())
     }
 
-    /// In the order in which they were taken, so that answers do not differ from run to run.
+    /// In a settled order, so that answers do not differ from run to run: check-outs first.
     async fn recorded_locks_on(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
         let mut locks: Vec<Lock> = self.scan_rows(keys::locks_on(id), usize::MAX).await?;
-        locks.sort_by_key(|lock| (lock.since, lock.token));
+        let place = |lock: &Lock| (lock.kind.as_str(), lock.since, lock.token);
+        locks.sort_by(|one, other| {
+            let by_holder = one.holder.cmp(&other.holder);
+            by_holder.then_with(|| place(one).cmp(&place(other)))
+        });
         Ok(locks)
     }
 

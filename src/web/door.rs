@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -144,6 +146,9 @@ impl Door {
         let Some(principal) = principal else {
             return self.health();
         };
+        if !has_one_host(&request) {
+            return text(StatusCode::BAD_REQUEST, HOST_WANTED);
+        }
         if let Some(reserved) = reserved::find(request.uri().path()) {
             return self.own(reserved, principal, now, &request).await;
         }
@@ -227,6 +232,7 @@ impl Door {
     }
 }
 
+const HOST_WANTED: &str = "HTTP/1.1 wants one Host header with a host name (RFC 9112, 3.2)\n";
 const RESERVED: &str = "/.lockkeeper belongs to the server itself; nothing can be put there\n";
 
 fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
@@ -239,6 +245,20 @@ fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
     );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// RFC 9112 §3.2 makes this a must: of two hosts, a proxy might believe one and we the other.
+fn has_one_host(request: &Request<RequestBody>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            host.is_empty()
+                || Authority::try_from(host.as_bytes())
+                    .is_ok_and(|host| !host.as_str().contains('@'))
+        }
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Whether the client sends its body only after `100 Continue` (RFC 9110 §10.1.1: not in 1.0).

@@ -125,7 +125,7 @@ impl Player {
         let mut head = format!("{method} ").into_bytes();
         head.extend(self.captures.fill(target)?);
         head.extend(format!(" {version}\r\n").bytes());
-        if given("Host").is_none() {
+        if given("Host").is_none() && !request.absent.iter().any(|name| name == "Host") {
             head.extend(format!("Host: {}\r\n", self.server.address).bytes());
         }
         if let Some(user) = user {
