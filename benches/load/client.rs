@@ -101,8 +101,6 @@ impl Connection {
                 framing = Framing::Chunked;
             } else if name.eq_ignore_ascii_case("lock-token") {
                 self.lock_token = Some(value.to_owned());
-            } else if name.eq_ignore_ascii_case("connection") && value == "close" {
-                return Err(invalid("the server does not keep the connection", value));
             }
         }
         match framing {
