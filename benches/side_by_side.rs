@@ -9,7 +9,7 @@
 mod load;
 mod servers;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -146,13 +146,13 @@ fn take_turns(scenario: &Scenario, servers: &[Server], options: &Options) -> Vec
         for turn in turns {
             let (server, result) = (&servers[turn], &mut results[turn]);
             if result.outcome.is_ok() {
-                eprint!(
-                    "\r{} of {}: {} {}\x1b[K\r",
-                    round + 1,
-                    options.rounds,
+                tell(&format!(
+                    "{} {}, round {}",
                     scenario.name,
-                    server.name
-                );
+                    server.name,
+                    round + 1
+                ));
+                settle();
                 match load::run(scenario, &server.target, server.pid(), options.seconds) {
                     Ok(sample) => result.samples.push(sample),
                     Err(fault) => result.outcome = Err(fault),
@@ -160,8 +160,23 @@ fn take_turns(scenario: &Scenario, servers: &[Server], options: &Options) -> Vec
             }
         }
     }
-    eprint!("\x1b[K");
+    tell("");
     results
+}
+
+/// Writes out what an earlier run left in the page cache, so that nobody pays for another's writes:
+/// the peers sync no upload.
+fn settle() {
+    if let Err(error) = Command::new("sync").status() {
+        eprintln!("sync: {error}");
+    }
+}
+
+/// Progress, for who looks on.
+fn tell(text: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{text}");
+    }
 }
 
 const HEADINGS: [&str; 2] = [

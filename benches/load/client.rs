@@ -148,7 +148,7 @@ impl Connection {
     pub(crate) fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let mut excerpt = String::new();
-        for word in text.split_whitespace().take(30) {
+        for word in text.split_whitespace().take(12) {
             let _ = write!(excerpt, "{word} ");
         }
         excerpt
