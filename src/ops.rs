@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use access::Principal;
 use ids::Ids;
+use tokio::sync::Notify;
 
 use crate::blobs::{Blobs, Space};
 use crate::config::Config;
@@ -46,6 +47,8 @@ pub struct Dav {
     blobs: Blobs,
     ids: Ids,
     config: Config,
+    /// Told when content may have lost its last user.
+    content_ended: Notify,
 }
 
 /// What every request says about itself.
@@ -141,6 +144,7 @@ impl Dav {
             blobs,
             ids,
             config,
+            content_ended: Notify::new(),
         })
     }
 

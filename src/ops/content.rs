@@ -127,8 +127,12 @@ impl Dav {
         let uploaded = self
             .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
             .await;
-        if let Err(why) = &uploaded {
-            self.discard(&content, why).await;
+        match &uploaded {
+            Ok(_) if matches!(content.content.place, Place::File(_)) => {
+                self.content_ended.notify_one();
+            }
+            Ok(_) => {}
+            Err(why) => self.discard(&content, why).await,
         }
         uploaded
     }

@@ -20,6 +20,12 @@ impl Dav {
         Ok(())
     }
 
+    /// Returns when content files may have become unused, so that a sweep is due before its time:
+    /// overwriting large files again and again would fill the disk between two rounds.
+    pub async fn content_ended(&self) {
+        self.content_ended.notified().await;
+    }
+
     async fn sweep_locks(&self, now: Timestamp) -> Result<usize, DavError> {
         let lapsed = self
             .write(&now, |txn, now| {

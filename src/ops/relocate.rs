@@ -71,7 +71,9 @@ impl Dav {
                 Ok(tx.remove(&cleared, parent, resource).await?)
             })
         })
-        .await
+        .await?;
+        self.content_ended.notify_one();
+        Ok(())
     }
 
     /// MOVE or rename. One step for the store, whatever is below; locks go along.

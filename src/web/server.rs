@@ -26,6 +26,8 @@ use crate::config;
 
 /// Between two rounds of housekeeping.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// After content ended; what ends in the meantime goes with the same round.
+const SWEEP_SOON: Duration = Duration::from_millis(200);
 /// After a failed accept (mostly: no file descriptors left) it is not tried again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -190,7 +192,10 @@ async fn sweep(door: Arc<Door>) {
     }
     let mut ticks = interval(SWEEP_EVERY);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = door.dav().content_ended() => sleep(SWEEP_SOON).await,
+        }
         if let Err(error) = door.dav().sweep(clock::now()).await {
             tracing::error!(%error, "housekeeping failed");
         }
