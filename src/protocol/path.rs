@@ -230,16 +230,6 @@ impl DavPath {
         })
     }
 
-    /// The path of a member.
-    #[must_use]
-    pub fn child(&self, name: Name) -> Self {
-        let names = self.names.iter().cloned().chain([name]).collect();
-        Self {
-            names,
-            trailing_slash: false,
-        }
-    }
-
     /// Whether this is `/`.
     pub fn is_root(&self) -> bool {
         self.names.is_empty()
@@ -266,6 +256,16 @@ impl DavPath {
             href.push('/');
         }
         href
+    }
+}
+
+impl FromIterator<Name> for DavPath {
+    /// The path with these names from the root down.
+    fn from_iter<T: IntoIterator<Item = Name>>(names: T) -> Self {
+        Self {
+            names: names.into_iter().collect(),
+            trailing_slash: false,
+        }
     }
 }
 
@@ -448,13 +448,14 @@ mod tests {
     }
 
     #[test]
-    fn parents_children_and_ancestors() {
+    fn parents_names_and_ancestors() {
         let (root, b) = (DavPath::root(), path("/a/b"));
         assert!(root.is_root() && root.parent().is_none() && root.name().is_none());
         assert_eq!(root, path("/"));
         assert_eq!(b.parent(), Some(path("/a")));
         assert_eq!(path("/a").parent(), Some(root.clone()));
-        assert_eq!(path("/a").child(Name::parse("b").unwrap()), b);
+        let names = ["a", "b"].map(|name| Name::parse(name).unwrap());
+        assert_eq!(names.into_iter().collect::<DavPath>(), b);
         assert_eq!(b.href(true), "/a/b/");
         assert_eq!(path("/a/b/").href(false), "/a/b");
         assert_eq!(root.href(false), "/");
@@ -475,7 +476,7 @@ mod tests {
             collection: bool,
         ) {
             let names = texts.iter().filter_map(|text| Name::parse(text).ok());
-            let path = names.fold(DavPath::root(), |path, name| path.child(name));
+            let path: DavPath = names.collect();
             let href = path.href(collection);
             let again = DavPath::parse(&href, usize::MAX).unwrap();
             prop_assert!(href.is_ascii());

@@ -161,13 +161,12 @@ impl Tx<'_> {
         let Some(trail) = self.trail(id).await? else {
             return Ok(None);
         };
-        let mut path = DavPath::root();
-        for resource in &trail[1..] {
-            let name = Name::parse(&resource.name).map_err(|_| {
+        let name = |resource: &Resource| {
+            Name::parse(&resource.name).map_err(|_| {
                 StoreError::Damaged(format!("resource {id} has a name that no path can have"))
-            })?;
-            path = path.child(name);
-        }
+            })
+        };
+        let path = trail[1..].iter().map(name).collect::<Result<_, _>>()?;
         Ok(Some((
             path,
             trail.last().is_some_and(Resource::is_collection),
