@@ -30,7 +30,12 @@ struct Transfer<'a> {
     ask: &'a Ask,
     destination: &'a DavPath,
     overwrite: Overwrite,
-    /// New ids for the resources that a COPY makes, as many as there were a moment ago.
+}
+
+/// What a COPY is handed beside.
+#[derive(Debug)]
+struct Supply {
+    /// New ids for the resources that it makes, as many as there were a moment ago.
     ids: std::ops::Range<u64>,
     /// From which the copies' versions are made.
     seed: u64,
@@ -83,15 +88,11 @@ impl Dav {
         destination: &DavPath,
         overwrite: Overwrite,
     ) -> Result<Outcome, DavError> {
-        let (ids, seed, depth) = (0..0, 0, CopyDepth::Infinity);
         let transfer = Transfer {
             dav: self,
             ask,
             destination,
             overwrite,
-            ids,
-            seed,
-            depth,
         };
         self.write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
             .await
@@ -110,19 +111,22 @@ impl Dav {
         let count = self.read(&counting, |txn, (dav, ask, depth)| {
             Box::pin(count_copies(txn, dav, ask, *depth))
         });
-        let ids = self.new_ids(count.await?).await?;
-        let seed = random_version()?;
+        let supply = Supply {
+            ids: self.new_ids(count.await?).await?,
+            seed: random_version()?,
+            depth,
+        };
         let transfer = Transfer {
             dav: self,
             ask,
             destination,
             overwrite,
-            ids,
-            seed,
-            depth,
         };
-        self.write(&transfer, |txn, transfer| Box::pin(copy(txn, transfer)))
-            .await
+        let copying = (transfer, supply);
+        self.write(&copying, |txn, (transfer, supply)| {
+            Box::pin(copy(txn, transfer, supply))
+        })
+        .await
     }
 }
 
@@ -303,7 +307,11 @@ async fn move_onto_file(
     Ok(tx.remove(leaving, parent, from).await?)
 }
 
-async fn copy(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
+async fn copy(
+    txn: &mut dyn Txn,
+    transfer: &Transfer<'_>,
+    supply: &Supply,
+) -> Result<Outcome, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let mut tx = Tx::new(txn, ask.now);
     let walk = tx.walk(&ask.path).await?;
@@ -311,8 +319,8 @@ async fn copy(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, Dav
     let landing = land(&mut tx, transfer, resource).await?;
     judge(&mut tx, ask, &walk, Safe::No).await?;
     let mut copies = Copies {
-        ids: transfer.ids.clone(),
-        seed: transfer.seed,
+        ids: supply.ids.clone(),
+        seed: supply.seed,
         ask,
     };
     if let Some(target) = is_next_version(&landing, resource) {
@@ -334,7 +342,7 @@ async fn copy(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, Dav
     let top = copies.of(resource, landing.name)?;
     tx.make(&cleared, landing.parent, &top, None)?;
     tx.copy_properties(resource, top.id).await?;
-    if resource.is_collection() && transfer.depth == CopyDepth::Infinity {
+    if resource.is_collection() && supply.depth == CopyDepth::Infinity {
         copies
             .members(&mut tx, &cleared, resource.id, top.id)
             .await?;

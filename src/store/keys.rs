@@ -142,8 +142,7 @@ pub(super) fn locks_on(root: ResourceId) -> Range<Key> {
 
 /// All locks, page by page: those behind `after`.
 pub(super) fn locks(after: Option<&Key>) -> Range<Key> {
-    let all = starting_with(key(b'l', &[]));
-    after.map_or(all.start, behind)..all.end
+    resumed(starting_with(key(b'l', &[])), after)
 }
 
 pub(super) fn token(token: LockToken) -> Key {
@@ -171,9 +170,8 @@ pub(super) fn below(ancestor: ResourceId, token: LockToken) -> Key {
     key(b'b', &[&ancestor.0.to_be_bytes(), token.0.as_bytes()])
 }
 
-pub(super) fn all_below(ancestor: ResourceId, after: Option<&Key>) -> Range<Key> {
-    let all = starting_with(key(b'b', &[&ancestor.0.to_be_bytes()]));
-    after.map_or(all.start, behind)..all.end
+pub(super) fn all_below(ancestor: ResourceId) -> Range<Key> {
+    starting_with(key(b'b', &[&ancestor.0.to_be_bytes()]))
 }
 
 pub(super) fn unused_content(content: ContentId) -> Key {
@@ -196,11 +194,12 @@ pub(super) fn next_id() -> Key {
     Bytes::from_static(b"m/next_id")
 }
 
-/// The smallest key behind `key`.
-fn behind(key: &Key) -> Key {
-    let mut bytes = key.to_vec();
-    bytes.push(0);
-    Bytes::from(bytes)
+/// What is left of a range when a page of it has ended with the key `after`.
+pub(super) fn resumed(range: Range<Key>, after: Option<&Key>) -> Range<Key> {
+    match after {
+        Some(after) => Bytes::from([after.as_ref(), b"\0"].concat())..range.end,
+        None => range,
+    }
 }
 
 /// The number at the end of a key: the id of `g` and `z` rows.

@@ -26,7 +26,7 @@ impl Tx<'_> {
 
     /// Whether any lock is recorded below `id`, standing or not.
     pub async fn has_locks_below(&mut self, id: ResourceId) -> Result<bool, StoreError> {
-        Ok(!self.scan(keys::all_below(id, None), 1).await?.is_empty())
+        Ok(!self.scan(keys::all_below(id), 1).await?.is_empty())
     }
 
     /// In a settled order, so that answers do not differ from run to run: check-outs first.
@@ -41,7 +41,7 @@ impl Tx<'_> {
     }
 
     async fn recorded_locks_below(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
-        let rows = self.scan_all(keys::all_below(id, None)).await?;
+        let rows = self.scan_all(keys::all_below(id)).await?;
         let mut wanted: Vec<Key> = Vec::with_capacity(rows.len());
         for (key, _) in rows {
             let token = token_at_end(&key)?;

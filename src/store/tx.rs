@@ -94,9 +94,7 @@ impl<'t> Tx<'t> {
             let full = page.len() == PAGE;
             all.extend(page);
             match all.last() {
-                Some((last, _)) if full => {
-                    range.start = Bytes::from([last.as_ref(), b"\0"].concat());
-                }
+                Some((last, _)) if full => range = keys::resumed(range, Some(last)),
                 _ => return Ok(all),
             }
         }
