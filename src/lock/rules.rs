@@ -358,16 +358,17 @@ pub fn refresh(
     grant(renewed, locks)
 }
 
-/// May `lock` go along to a place that `covering` locks cover? Without this, moving a locked file
+/// May `locks` go along to a place that `covering` locks cover? Without this, moving a locked file
 /// into somebody's locked collection would put two exclusive locks on it.
-pub fn carry(lock: Lock, covering: &[Lock]) -> Result<Granted, Refusal> {
-    let conflicting: Vec<Lock> = covering
-        .iter()
-        .filter(|held| !may_stand_together(&lock, held))
-        .cloned()
-        .collect();
+pub fn carry(locks: Vec<Lock>, covering: &[Lock]) -> Result<Vec<Granted>, Refusal> {
+    let mut conflicting = Vec::new();
+    for lock in &locks {
+        collect(&mut conflicting, covering, |held| {
+            !may_stand_together(lock, held)
+        });
+    }
     if conflicting.is_empty() {
-        Ok(Granted(lock))
+        Ok(locks.into_iter().map(Granted).collect())
     } else {
         Err(Refusal::Here(conflicting))
     }
@@ -399,12 +400,16 @@ pub fn lapse(lock: &Lock, now: Timestamp) -> Option<Ended> {
     (!lock.stands_at(now)).then(|| Ended(lock.clone()))
 }
 
-/// A file is moved onto another that has locks of its own: those stay and the source's transient
-/// locks end. Locks that people set on purpose never end this way.
-pub fn yield_to(lock: &Lock) -> Result<Ended, Refusal> {
-    match lock.kind {
-        LockKind::Transient => Ok(Ended(lock.clone())),
-        LockKind::Persistent | LockKind::ReadOnly => Err(Refusal::Here(vec![lock.clone()])),
+/// A file with `locks` is moved onto another that has locks of its own: those stay and the source's
+/// transient locks end. Locks that people set on purpose never end this way.
+pub fn yield_to(locks: Vec<Lock>) -> Result<Vec<Ended>, Refusal> {
+    let (transient, on_purpose): (Vec<_>, Vec<_>) = locks
+        .into_iter()
+        .partition(|lock| lock.kind == LockKind::Transient);
+    if on_purpose.is_empty() {
+        Ok(transient.into_iter().map(Ended).collect())
+    } else {
+        Err(Refusal::Here(on_purpose))
     }
 }
 

@@ -5,7 +5,7 @@ use super::gate::{clear, clear_within, judge, refused};
 use super::ids::random_version;
 use super::{Ask, Dav};
 use crate::lock::Lock;
-use crate::lock::rules::{self, Cleared, Doing};
+use crate::lock::rules::{self, Cleared, Doing, Refusal};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::protocol::path::{DavPath, Name};
@@ -252,12 +252,10 @@ async fn carry_locks(
     }
     let mut travelling = tx.locks_on(resource.id).await?;
     travelling.extend(tx.locks_below(resource.id).await?);
-    for lock in travelling {
-        if let Err(refusal) = rules::carry(lock, &covering) {
-            return Err(refused(tx, refusal, DavError::Locked).await?);
-        }
+    match rules::carry(travelling, &covering) {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(refused(tx, refusal, DavError::Locked).await?),
     }
-    Ok(())
 }
 
 /// The target keeps its id, its locks and its history, and takes content, properties and, if it
@@ -267,31 +265,8 @@ async fn move_onto_file(
     (leaving, parent, from): (&Cleared, ResourceId, &Resource),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
 ) -> Result<(), DavError> {
-    let locks = tx.locks_on(from.id).await?;
-    if tx.locks_on(target.id).await?.is_empty() {
-        let covering = tx
-            .covering_locks(landing.walk.ancestors().unwrap_or_default())
-            .await?;
-        let above = landing.ancestors();
-        for old in locks {
-            match rules::carry(
-                Lock {
-                    root: target.id,
-                    ..old.clone()
-                },
-                &covering,
-            ) {
-                Ok(granted) => tx.rehang_lock(&old, &granted, &above).await?,
-                Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
-            }
-        }
-    } else {
-        for lock in locks {
-            match rules::yield_to(&lock) {
-                Ok(ended) => tx.end_lock(&ended).await?,
-                Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
-            }
-        }
+    if let Err(refusal) = merge_locks(tx, from, landing, target).await? {
+        return Err(refused(tx, refusal, DavError::Locked).await?);
     }
     if let Some(content) = from.content.clone() {
         let new = NewContent {
@@ -305,6 +280,43 @@ async fn move_onto_file(
             .await?;
     }
     Ok(tx.remove(leaving, parent, from).await?)
+}
+
+/// The locks of a file that is moved onto `target` go along if that has none, and end otherwise.
+async fn merge_locks(
+    tx: &mut Tx<'_>,
+    from: &Resource,
+    landing: &Landing<'_>,
+    target: &Resource,
+) -> Result<Result<(), Refusal>, DavError> {
+    let locks = tx.locks_on(from.id).await?;
+    if !tx.locks_on(target.id).await?.is_empty() {
+        return match rules::yield_to(locks) {
+            Ok(ended) => {
+                for ended in &ended {
+                    tx.end_lock(ended).await?;
+                }
+                Ok(Ok(()))
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        };
+    }
+    let ancestors = landing.walk.ancestors().unwrap_or_default();
+    let covering = tx.covering_locks(ancestors).await?;
+    let moved = |old: &Lock| Lock {
+        root: target.id,
+        ..old.clone()
+    };
+    match rules::carry(locks.iter().map(moved).collect(), &covering) {
+        Ok(granted) => {
+            let above = landing.ancestors();
+            for (old, granted) in locks.iter().zip(&granted) {
+                tx.rehang_lock(old, granted, &above).await?;
+            }
+            Ok(Ok(()))
+        }
+        Err(refusal) => Ok(Err(refusal)),
+    }
 }
 
 async fn copy(

@@ -325,3 +325,28 @@ fn a_lock_ends_at_its_deadline() {
         .is_none()
     );
 }
+
+#[test]
+fn every_lock_that_keeps_a_file_from_its_place_is_named() {
+    use LockKind::*;
+    use LockScope::*;
+    let (one, two) = (
+        lock(Persistent, Shared, 1, 10),
+        lock(ReadOnly, Shared, 2, 11),
+    );
+    let open = lock(Transient, Shared, 3, 12);
+    let locks = vec![one.clone(), open.clone(), two.clone()];
+    assert_eq!(
+        yield_to(locks).err(),
+        Some(Refusal::Here(vec![one.clone(), two.clone()]))
+    );
+    assert!(yield_to(vec![open.clone()]).is_ok());
+
+    let covering = [one.clone(), two.clone(), lock(Persistent, Exclusive, 4, 13)];
+    let conflicting = Refusal::Here(covering[1..].to_vec());
+    assert_eq!(
+        carry(vec![open.clone()], &covering).err(),
+        Some(conflicting)
+    );
+    assert!(carry(vec![open], &covering[..1]).is_ok());
+}
