@@ -152,13 +152,6 @@ impl Door {
         if let Some(reserved) = reserved::find(request.uri().path()) {
             return self.own(reserved, principal, now, &request).await;
         }
-        let destination = request
-            .headers()
-            .get("destination")
-            .and_then(|v| v.to_str().ok());
-        if destination.is_some_and(reserved::is_reserved_destination) {
-            return text(StatusCode::FORBIDDEN, RESERVED);
-        }
         webdav::respond(&self.dav, principal, now, request).await
     }
 
@@ -171,7 +164,7 @@ impl Door {
         request: &Request<RequestBody>,
     ) -> Response<Body> {
         if !reserved::is_reading(request.method()) {
-            return text(StatusCode::FORBIDDEN, RESERVED);
+            return text(StatusCode::FORBIDDEN, format!("{}\n", reserved::WHOSE));
         }
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         match reserved {
@@ -233,7 +226,6 @@ impl Door {
 }
 
 const HOST_WANTED: &str = "HTTP/1.1 wants one Host header with a host name (RFC 9112, 3.2)\n";
-const RESERVED: &str = "/.lockkeeper belongs to the server itself; nothing can be put there\n";
 
 fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
