@@ -3,7 +3,7 @@
 
 use super::engine::{Key, StoreError};
 use super::keys;
-use super::tree::Walk;
+use super::tree::{SWEEP_ROWS_MAX, Walk};
 use super::tx::Tx;
 use crate::lock::rules::{self, Ended, Granted, Surroundings};
 use crate::lock::{Lock, LockDepth, LockToken, UserId};
@@ -160,7 +160,8 @@ impl Tx<'_> {
 
     /// Removes a lock.
     pub async fn end_lock(&mut self, ended: &Ended) -> Result<(), StoreError> {
-        self.drop_lock(ended.lock()).await
+        self.drop_lock(ended.lock()).await?;
+        Ok(())
     }
 
     /// Hangs a lock on the file that its root was moved onto. `ancestors` are above that file.
@@ -174,10 +175,14 @@ impl Tx<'_> {
         self.add_lock(granted, ancestors)
     }
 
-    /// Removes up to `limit` locks whose time has passed; returns them.
+    /// Removes up to `limit` locks whose time has passed, fewer when they lie deep; returns them.
     pub async fn end_lapsed_locks(&mut self, limit: usize) -> Result<Vec<Lock>, StoreError> {
         let mut lapsed = Vec::new();
+        let mut rows = 0;
         for (key, _) in self.scan(keys::deadlines_until(self.now), limit).await? {
+            if rows >= SWEEP_ROWS_MAX {
+                break;
+            }
             let token = token_at_end(&key)?;
             let root: Option<ResourceId> = self.row(keys::token(token)).await?;
             let lock: Option<Lock> = match root {
@@ -186,7 +191,7 @@ impl Tx<'_> {
             };
             match lock.as_ref().and_then(|lock| rules::lapse(lock, self.now)) {
                 Some(ended) => {
-                    self.end_lock(&ended).await?;
+                    rows += self.drop_lock(ended.lock()).await?;
                     lapsed.extend(lock);
                 }
                 None => self.delete(key),
@@ -195,13 +200,13 @@ impl Tx<'_> {
         Ok(lapsed)
     }
 
-    async fn drop_lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
-        let ancestors = self
-            .locate(lock.root)
-            .await?
-            .map(|(ancestors, _)| ancestors);
-        for ancestor in ancestors.unwrap_or_default() {
-            self.delete(keys::below(ancestor, lock.token));
+    /// Returns how many rows it removed.
+    async fn drop_lock(&mut self, lock: &Lock) -> Result<usize, StoreError> {
+        const ROWS_BESIDE_ANCESTORS: usize = 4;
+        let located = self.locate(lock.root).await?;
+        let ancestors = located.map_or_else(Vec::new, |(ancestors, _)| ancestors);
+        for ancestor in &ancestors {
+            self.delete(keys::below(*ancestor, lock.token));
         }
         if let Some(deadline) = lock.deadline {
             self.delete(keys::deadline(deadline, lock.token));
@@ -209,7 +214,7 @@ impl Tx<'_> {
         self.delete(keys::owned(lock.owner, lock.token));
         self.delete(keys::token(lock.token));
         self.delete(keys::lock(lock.root, lock.token));
-        Ok(())
+        Ok(ancestors.len() + ROWS_BESIDE_ANCESTORS)
     }
 
     /// Removes every lock on and below a resource that ends, lapsed ones too.

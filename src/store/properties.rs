@@ -127,10 +127,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(super) async fn drop_properties(&mut self, id: ResourceId) -> Result<(), StoreError> {
-        for (key, _) in self.scan_all(keys::properties(id)).await? {
+    /// Removes all; returns how many rows they had.
+    pub(super) async fn drop_properties(&mut self, id: ResourceId) -> Result<usize, StoreError> {
+        let rows = self.scan_all(keys::properties(id)).await?;
+        let count = rows.len();
+        for (key, _) in rows {
             self.delete(key);
         }
-        Ok(())
+        Ok(count)
     }
 }

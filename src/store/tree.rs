@@ -11,6 +11,13 @@ use crate::protocol::path::{DavPath, Name};
 use crate::protocol::time::Timestamp;
 use crate::resource::{Content, ContentId, Place, Resource, ResourceId};
 
+/// When one step of a sweep has changed so many rows, the rest is for the next: an engine refuses
+/// much larger transactions, and a step that is refused would be refused for ever.
+pub(super) const SWEEP_ROWS_MAX: usize = 10_000;
+
+/// Its entry, its whereabouts, its use of content and what becomes of that.
+const ROWS_OF_A_RESOURCE: usize = 4;
+
 /// What a path leads to.
 #[derive(Debug)]
 pub struct Walk {
@@ -267,25 +274,28 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         demand(cleared, resource.id)?;
         self.drop_locks(resource.id).await?;
-        self.drop_rows(parent, resource).await
+        self.drop_rows(parent, resource).await?;
+        Ok(())
     }
 
-    /// Takes a resource out of its parent, and what it has with it.
+    /// Takes a resource out of its parent, and what it has with it; returns how many rows its
+    /// properties had.
     async fn drop_rows(
         &mut self,
         parent: ResourceId,
         resource: &Resource,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         self.delete(keys::entry(parent, &resource.name));
         self.delete(keys::whereabouts(resource.id));
-        if resource.property_count > 0 {
-            self.drop_properties(resource.id).await?;
-        }
+        let properties = match resource.property_count {
+            0 => 0,
+            _ => self.drop_properties(resource.id).await?,
+        };
         match &resource.content {
             Some(content) => self.drop_content(content.place, resource.id).await?,
             None => self.mark(keys::detached(resource.id)),
         }
-        Ok(())
+        Ok(properties)
     }
 
     /// Gives `resource` another parent, another name, or both. `ancestors` are the ids of the
@@ -310,20 +320,27 @@ impl Tx<'_> {
         self.put(keys::whereabouts(moved.id), &(new_parent, name.key()))
     }
 
-    /// Removes up to `limit` resources of detached trees; returns how many it found.
+    /// Removes up to `limit` resources of detached trees, fewer when they have many properties;
+    /// returns how many it found.
     pub async fn reap(&mut self, limit: usize) -> Result<usize, StoreError> {
         let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else {
             return Ok(0);
         };
         let id = ResourceId(keys::id_at_end(&row).unwrap_or_default());
         let members = self.members(id, None, limit).await?;
+        let mut reaped = 0;
+        let mut rows = 0;
         for member in &members {
-            self.drop_rows(id, member).await?;
+            if rows >= SWEEP_ROWS_MAX {
+                break;
+            }
+            rows += ROWS_OF_A_RESOURCE + self.drop_rows(id, member).await?;
+            reaped += 1;
         }
-        if members.len() < limit {
+        if reaped == members.len() && reaped < limit {
             self.delete(row);
         }
-        Ok(members.len() + 1)
+        Ok(reaped + 1)
     }
 
     /// Writes down that `user` uses the content, which lives as long as anybody does.
