@@ -155,7 +155,7 @@ impl Default for Locks {
 pub struct Limits {
     /// Longest file. The disk usually says no earlier.
     pub body_bytes_max: u64,
-    /// Longest XML body; it is read into memory.
+    /// Longest XML body, and all dead properties of one resource: both are held in memory.
     pub xml_bytes_max: usize,
     /// Deepest nesting of elements.
     pub xml_depth_max: usize,

@@ -98,6 +98,7 @@ transcripts! {
     move_onto
     names
     properties
+    property_bytes
     put
     rclone
     tree

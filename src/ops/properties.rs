@@ -19,6 +19,10 @@ use crate::store::tx::Tx;
 /// Members read in one transaction.
 const PAGE: usize = 256;
 
+/// What the resources of one page may have with them in bytes, but for the last: with many large
+/// properties or locks a page is shorter, so that a search stays small in memory.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
+
 /// Live properties that no client may set (RFC 4918 §15, RFC 4331, RFC 5842).
 const PROTECTED: [&str; 11] = [
     "creationdate",
@@ -193,7 +197,7 @@ impl Search {
             return Ok(None);
         };
         let listing = (&self.ask, self.wanted, &collection);
-        let found = self
+        let (found, more) = self
             .dav
             .read(&listing, |txn, (ask, wanted, collection)| {
                 Box::pin(list(txn, ask, *wanted, collection))
@@ -207,11 +211,24 @@ impl Search {
                 self.pending.push_back(below(member));
             }
         }
-        if found.len() == PAGE {
+        if more {
             collection.after = found.last().map(|last| last.resource.name.clone());
             self.pending.push_front(collection);
         }
         Ok(Some(found))
+    }
+}
+
+impl Found {
+    /// About what it costs to hold and to tell.
+    fn bytes(&self) -> usize {
+        const FIXED: usize = 512;
+        let dead = self.dead.iter().map(|property| property.xml.len());
+        let locks = self.locks.iter().map(|view| {
+            let owner = view.lock.owner_xml.as_ref().map_or(0, String::len);
+            FIXED + owner + view.href.len()
+        });
+        FIXED + self.href.len() + dead.sum::<usize>() + locks.sum::<usize>()
     }
 }
 
@@ -260,19 +277,26 @@ async fn start(
     Ok((found, collection))
 }
 
+/// One page of members, and whether there may be more.
 async fn list(
     txn: &mut dyn Txn,
     ask: &Ask,
     wanted: Wanted,
     collection: &Collection,
-) -> Result<Vec<Found>, DavError> {
+) -> Result<(Vec<Found>, bool), DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let members = tx
         .members(collection.id, collection.after.as_deref(), PAGE)
         .await?;
     let look_for_locks = wanted.locks == Look::Up && tx.has_locks_below(collection.id).await?;
+    let mut more = members.len() == PAGE;
     let mut found = Vec::with_capacity(members.len());
+    let mut bytes = 0;
     for resource in members {
+        if bytes > PAGE_BYTES_MAX {
+            more = true;
+            break;
+        }
         let mut href = String::with_capacity(collection.href.len() + resource.name.len() + 1);
         href.push_str(&collection.href);
         encode_segment(&resource.name, &mut href);
@@ -289,14 +313,16 @@ async fn list(
             Look::Up => tx.dead_properties(&resource).await?,
             Look::Away => Vec::new(),
         };
-        found.push(Found {
+        let member = Found {
             href,
             resource,
             dead,
             locks,
-        });
+        };
+        bytes += member.bytes();
+        found.push(member);
     }
-    Ok(found)
+    Ok((found, more))
 }
 
 async fn patch(
@@ -344,7 +370,26 @@ async fn patch(
              (limits.properties_per_resource_max)"
         )));
     }
+    let sets = |patch: &PropertyPatch| matches!(patch, PropertyPatch::Set(_));
+    if patches.iter().any(sets) {
+        require_moderate(&mut tx, dav, &patched).await?;
+    }
     Ok(answers)
+}
+
+/// Refuses more properties than one request could have brought: every PROPFIND holds all that a
+/// resource has in memory, and a thousand of the longest would be 64 MB.
+async fn require_moderate(tx: &mut Tx<'_>, dav: &Dav, patched: &Resource) -> Result<(), DavError> {
+    let max = dav.config.limits.xml_bytes_max;
+    let dead = tx.dead_properties(patched).await?;
+    let bytes: usize = dead.iter().map(|property| property.xml.len()).sum();
+    if bytes <= max {
+        return Ok(());
+    }
+    Err(DavError::InsufficientStorage(format!(
+        "the dead properties of a resource may have at most {max} bytes together \
+         (limits.xml_bytes_max), here they would have {bytes}"
+    )))
 }
 
 fn name_of(patch: &PropertyPatch) -> &QName {
@@ -383,3 +428,93 @@ fn judge_patch(dav: &Dav, patch: &PropertyPatch) -> Patched {
 
 /// Property names are part of keys in the store, which are short.
 const NAME_BYTES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::UserId;
+    use crate::ops::access::Principal;
+    use crate::ops::relocate::CopyDepth;
+    use crate::protocol::headers::{Conditions, Overwrite};
+    use crate::protocol::path::DavPath;
+    use crate::protocol::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    fn path(path: &str) -> DavPath {
+        DavPath::parse(path, 4096).expect("a path")
+    }
+
+    fn ask(about: &str) -> Ask {
+        Ask {
+            principal: Principal {
+                id: UserId(uuid::Uuid::from_u128(1)),
+                name: "alice".to_owned(),
+                admin: false,
+            },
+            now: NOW,
+            program: "test".to_owned(),
+            path: path(about),
+            if_header: None,
+            conditions: Conditions::default(),
+            lock_token: None,
+        }
+    }
+
+    /// As many properties of the greatest length as a resource may have.
+    fn heavy(dav: &Dav) -> Vec<PropertyPatch> {
+        let limits = &dav.config().limits;
+        let property = |number: usize| {
+            let (start, end) = (
+                format!("<p{number} xmlns=\"urn:x\">"),
+                format!("</p{number}>"),
+            );
+            let fill = limits.property_bytes_max - start.len() - end.len();
+            PropertyPatch::Set(DeadProperty {
+                name: QName {
+                    ns: "urn:x".to_owned(),
+                    name: format!("p{number}"),
+                },
+                xml: format!("{start}{}{end}", "x".repeat(fill)),
+            })
+        };
+        (0..limits.xml_bytes_max / limits.property_bytes_max)
+            .map(property)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn no_request_holds_the_properties_of_many_resources() {
+        const MEMBERS: usize = 40;
+        let dav = Dav::memory(NOW).await;
+        let heavy = heavy(&dav);
+        dav.make_collection(&ask("/c")).await.expect("made");
+        for n in 0..MEMBERS {
+            let member = ask(&format!("/c/{n}"));
+            dav.make_collection(&member).await.expect("made");
+            dav.patch(&member, &heavy).await.expect("set");
+        }
+
+        let wanted = Wanted {
+            dead: Look::Up,
+            locks: Look::Up,
+        };
+        let search = dav.search(ask("/c"), Depth::One, wanted).await;
+        let mut search = search.expect("a search");
+        let mut found = 0;
+        while let Some(page) = search.next_page().await.expect("a page") {
+            let bytes: usize = page.iter().map(Found::bytes).sum();
+            assert!(bytes < 2 << 20, "a page of {bytes} bytes");
+            found += page.len();
+        }
+        assert_eq!(found, MEMBERS + 1);
+
+        let copied = dav
+            .copy(&ask("/c"), &path("/d"), Overwrite::No, CopyDepth::Infinity)
+            .await;
+        let refused = matches!(copied, Err(DavError::InsufficientStorage(ref why))
+            if why.contains("of properties"));
+        assert!(refused, "{copied:?}");
+        assert_eq!(dav.find(&ask("/d")).await.err(), Some(DavError::NotFound));
+    }
+}

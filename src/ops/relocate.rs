@@ -334,6 +334,7 @@ async fn copy(
         ids: supply.ids.clone(),
         seed: supply.seed,
         ask,
+        property_bytes: 0,
     };
     if let Some(target) = is_next_version(&landing, resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
@@ -353,7 +354,7 @@ async fn copy(
     let cleared = vacate(&mut tx, transfer, &landing).await?;
     let top = copies.of(resource, landing.name)?;
     tx.make(&cleared, landing.parent, &top, None)?;
-    tx.copy_properties(resource, top.id).await?;
+    copies.properties(&mut tx, resource, top.id).await?;
     if resource.is_collection() && supply.depth == CopyDepth::Infinity {
         copies
             .members(&mut tx, &cleared, resource.id, top.id)
@@ -367,7 +368,11 @@ struct Copies<'a> {
     ids: std::ops::Range<u64>,
     seed: u64,
     ask: &'a Ask,
+    property_bytes: usize,
 }
+
+/// Properties are copied byte by byte, and until the end a transaction is held in memory.
+const COPIED_PROPERTY_BYTES_MAX: usize = 32 << 20;
 
 impl Copies<'_> {
     fn of(&mut self, from: &Resource, name: &Name) -> Result<Resource, DavError> {
@@ -394,6 +399,22 @@ impl Copies<'_> {
         }
     }
 
+    async fn properties(
+        &mut self,
+        tx: &mut Tx<'_>,
+        from: &Resource,
+        to: ResourceId,
+    ) -> Result<(), DavError> {
+        self.property_bytes += tx.copy_properties(from, to).await?;
+        if self.property_bytes <= COPIED_PROPERTY_BYTES_MAX {
+            return Ok(());
+        }
+        Err(DavError::InsufficientStorage(format!(
+            "one COPY may make at most {COPIED_PROPERTY_BYTES_MAX} bytes of properties; copy the \
+             collection's parts"
+        )))
+    }
+
     async fn members(
         &mut self,
         tx: &mut Tx<'_>,
@@ -412,7 +433,7 @@ impl Copies<'_> {
                 let name = Name::parse(&member.name).map_err(DavError::from)?;
                 let copy = self.of(&member, &name)?;
                 tx.make_within_new(cleared, to, &copy)?;
-                tx.copy_properties(&member, copy.id).await?;
+                self.properties(tx, &member, copy.id).await?;
                 if member.is_collection() {
                     pending.push((member.id, copy.id, None));
                 }

@@ -107,7 +107,7 @@ impl Tx<'_> {
             return Ok(());
         }
         self.drop_properties(to.id).await?;
-        self.copy_properties(from, to.id).await?;
+        let _bytes = self.copy_properties(from, to.id).await?;
         let to = Resource {
             property_count: from.property_count,
             ..to.clone()
@@ -115,16 +115,20 @@ impl Tx<'_> {
         self.rewrite(cleared, parent, &to)
     }
 
-    /// Gives `to`, made by this transaction and so without any, the dead properties of `from`.
+    /// Gives `to`, made by this transaction and so without any, the dead properties of `from`;
+    /// returns about how many bytes the transaction holds for them.
     pub async fn copy_properties(
         &mut self,
         from: &Resource,
         to: ResourceId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
+        const ROW: usize = 256;
+        let mut bytes = 0;
         for property in self.dead_properties(from).await? {
+            bytes += property.xml.len() + ROW;
             self.put_property(to, &property);
         }
-        Ok(())
+        Ok(bytes)
     }
 
     /// Removes all; returns how many rows they had.
