@@ -343,6 +343,8 @@ impl Limits {
         let depth = (8..=1024).contains(&self.xml_depth_max);
         let path = (256..=65_536).contains(&self.path_bytes_max);
         let header = (8192..=1 << 20).contains(&self.header_bytes_max);
+        // The store splits a property into at most 256 parts.
+        let property = (1..=1_000_000).contains(&self.property_bytes_max);
         vec![
             (
                 "limits.body_bytes_max",
@@ -358,6 +360,7 @@ impl Limits {
             ),
             ("limits.path_bytes_max", path, "256 to 65536"),
             ("limits.header_bytes_max", header, "8192 to 1048576"),
+            ("limits.property_bytes_max", property, "1 to 1000000"),
             (
                 "limits.copy_resources_max",
                 self.copy_resources_max >= 1,

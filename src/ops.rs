@@ -14,7 +14,7 @@ pub mod password;
 pub mod properties;
 pub mod relocate;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use access::Principal;
@@ -29,6 +29,7 @@ use crate::protocol::headers::Conditions;
 use crate::protocol::if_header::IfHeader;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
+use crate::resource::ContentId;
 use crate::store::engine::{Engine, Mode, Txn};
 use crate::store::memory::MemoryEngine;
 use crate::store::sled::{OpenError, SledEngine, SledOptions};
@@ -49,6 +50,8 @@ pub struct Dav {
     config: Config,
     /// Told when content may have lost its last user.
     content_ended: Notify,
+    /// Content files that perhaps no transaction names.
+    doubtful: Mutex<Vec<ContentId>>,
 }
 
 /// What every request says about itself.
@@ -145,6 +148,7 @@ impl Dav {
             ids,
             config,
             content_ended: Notify::new(),
+            doubtful: Mutex::default(),
         })
     }
 
@@ -156,6 +160,10 @@ impl Dav {
     /// The engine below, for operations on rows of their own.
     pub(super) fn engine(&self) -> &dyn Engine {
         &*self.engine
+    }
+
+    fn doubtful(&self) -> MutexGuard<'_, Vec<ContentId>> {
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The room on the volume that holds the content.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::gate::{clear, judge};
-use super::intake::Intake;
+use super::intake::{Doubt, Intake};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
 use crate::lock::rules::Doing;
@@ -116,6 +116,7 @@ impl Dav {
         modified: Option<Timestamp>,
         base: Option<u64>,
     ) -> Result<Uploaded, DavError> {
+        let doubt = Doubt::about(self, &content);
         let upload = Upload {
             dav: self,
             ask,
@@ -126,15 +127,12 @@ impl Dav {
         };
         let uploaded = self
             .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
-            .await;
-        match &uploaded {
-            Ok(_) if matches!(content.content.place, Place::File(_)) => {
-                self.content_ended.notify_one();
-            }
-            Ok(_) => {}
-            Err(why) => self.discard(&content, why).await,
+            .await?;
+        doubt.end();
+        if matches!(content.content.place, Place::File(_)) {
+            self.content_ended.notify_one();
         }
-        uploaded
+        Ok(uploaded)
     }
 
     /// Starts the next version of `file` with its bytes before `range`, as a partial PUT wants it.

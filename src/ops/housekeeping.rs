@@ -16,6 +16,7 @@ impl Dav {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
         while self.reap(now).await? > 0 {}
+        self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
         Ok(())
     }
@@ -70,6 +71,20 @@ impl Dav {
         Ok(unused.len())
     }
 
+    /// Removes files of uploads that failed or were given up. Their transactions have ended one way
+    /// or the other: content is doubtful only once its request runs no more.
+    async fn sweep_doubtful(&self, now: Timestamp) -> Result<(), DavError> {
+        loop {
+            let Some(content) = self.doubtful().last().copied() else {
+                return Ok(());
+            };
+            if !self.is_content_used(now, content).await? {
+                self.blobs.remove(content).await?;
+            }
+            self.doubtful().retain(|other| *other != content);
+        }
+    }
+
     /// Once at the start: removes content files of uploads that a crash cut off. Ids given out
     /// since belong to uploads under way and are left alone.
     pub async fn remove_orphans(&self, now: Timestamp) -> Result<u64, DavError> {
@@ -104,6 +119,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
+    use futures_util::FutureExt as _;
 
     use super::*;
     use crate::blobs::Blobs;
@@ -116,7 +132,7 @@ mod tests {
     use crate::protocol::headers::{Conditions, RequestedTimeout};
     use crate::protocol::path::DavPath;
     use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};
-    use crate::store::engine::Engine;
+    use crate::store::engine::{Engine, Mode};
     use crate::store::memory::MemoryEngine;
 
     const NOW: Timestamp = Timestamp(1000);
@@ -210,6 +226,23 @@ mod tests {
         assert_eq!(after.remove_orphans(NOW).await, Ok(1));
         assert_eq!(files(&after).await, 2);
         assert!(after.read_content(&ask("/kept")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_upload_given_up_at_its_last_step_leaves_no_file() {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let folder = tempfile::tempdir().expect("a folder");
+        let dav = start(&engine, folder.path()).await;
+        let content = large_upload(&dav).await;
+        let somebody = engine.begin(Mode::Write).await.expect("begun");
+        let ask_a = ask("/a");
+        let upload = dav.upload(&ask_a, content, None, None);
+        assert!(upload.now_or_never().is_none(), "it waits for its turn");
+        drop(somebody);
+        assert_eq!(files(&dav).await, 1);
+        dav.sweep(NOW).await.expect("swept");
+        assert_eq!(files(&dav).await, 0);
+        assert_eq!(dav.find(&ask_a).await.err(), Some(DavError::NotFound));
     }
 
     /// An engine takes 100,000 rows in one transaction; here a page of locks, and one of files with

@@ -94,16 +94,35 @@ impl<'a> Intake<'a> {
     }
 }
 
-impl Dav {
-    /// Removes the file of content that no transaction named after all. When it is not known
-    /// whether one did, the file stays: the next start finds out and removes it.
-    pub(super) async fn discard(&self, content: &NewContent, why: &DavError) {
-        if let (Place::File(id), false) = (
-            content.content.place,
-            matches!(why, DavError::Internal(_) | DavError::Unavailable(_)),
-        ) && let Err(error) = self.blobs.remove(id).await
-        {
-            tracing::warn!(%error, "the file of a refused upload stays until the next start");
+/// Content of which it is not known whether a transaction names it: from the moment its file is
+/// complete until its transaction has succeeded. Whatever happens in between, a refusal or a
+/// client that hangs up, so that the request ends at any of its waits, the sweep finds out.
+#[derive(Debug)]
+pub(super) struct Doubt<'a> {
+    dav: &'a Dav,
+    file: Option<ContentId>,
+}
+
+impl<'a> Doubt<'a> {
+    pub(super) fn about(dav: &'a Dav, content: &NewContent) -> Self {
+        let file = match content.content.place {
+            Place::File(id) => Some(id),
+            Place::Inline(_) | Place::Empty => None,
+        };
+        Self { dav, file }
+    }
+
+    /// It is named.
+    pub(super) fn end(mut self) {
+        self.file = None;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = self.file {
+            self.dav.doubtful().push(file);
+            self.dav.content_ended.notify_one();
         }
     }
 }
