@@ -74,6 +74,24 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// What alice asks about `path`, without conditions.
+    #[cfg(test)]
+    fn of(path: DavPath, now: Timestamp) -> Self {
+        Self {
+            principal: Principal {
+                id: crate::lock::UserId(uuid::Uuid::from_u128(1)),
+                name: "alice".to_owned(),
+                admin: false,
+            },
+            now,
+            program: "test".to_owned(),
+            path,
+            if_header: None,
+            conditions: Conditions::default(),
+            lock_token: None,
+        }
+    }
+
     /// The tokens of this server that the request submitted.
     fn tokens(&self) -> Vec<LockToken> {
         let in_if = self.if_header.iter().flat_map(IfHeader::submitted_tokens);

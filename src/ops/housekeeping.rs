@@ -124,12 +124,11 @@ mod tests {
     use super::*;
     use crate::blobs::Blobs;
     use crate::config::Config;
-    use crate::lock::{LockDepth, LockScope, UserId};
+    use crate::lock::{LockDepth, LockScope};
     use crate::ops::Ask;
-    use crate::ops::access::Principal;
     use crate::ops::intake::Intake;
     use crate::ops::locking::LockAsk;
-    use crate::protocol::headers::{Conditions, RequestedTimeout};
+    use crate::protocol::headers::RequestedTimeout;
     use crate::protocol::path::DavPath;
     use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};
     use crate::store::engine::{Engine, Mode};
@@ -138,19 +137,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1000);
 
     fn ask(path: &str) -> Ask {
-        Ask {
-            principal: Principal {
-                id: UserId(uuid::Uuid::from_u128(1)),
-                name: "alice".to_owned(),
-                admin: false,
-            },
-            now: NOW,
-            program: "test".to_owned(),
-            path: DavPath::parse(path, 4096).expect("a path"),
-            if_header: None,
-            conditions: Conditions::default(),
-            lock_token: None,
-        }
+        Ask::of(DavPath::parse(path, 4096).expect("a path"), NOW)
     }
 
     async fn start(engine: &Arc<dyn Engine>, folder: &std::path::Path) -> Dav {

@@ -484,3 +484,68 @@ fn scatter(n: u64) -> u64 {
     let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     n ^ (n >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::{LockDepth, LockScope};
+    use crate::ops::locking::LockAsk;
+    use crate::protocol::headers::RequestedTimeout;
+    use crate::protocol::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    fn chain(top: &str, levels: usize) -> DavPath {
+        let names = std::iter::once(top).chain(std::iter::repeat_n("d", levels - 1));
+        names.map(|name| Name::parse(name).unwrap()).collect()
+    }
+
+    /// A tree of this depth called `top`: as deep as no request could make it by MKCOL.
+    async fn deep_tree(dav: &Dav, top: &str, doublings: u32) -> usize {
+        dav.make_collection(&Ask::of(chain(top, 1), NOW))
+            .await
+            .unwrap();
+        let mut levels = 1;
+        for _ in 0..doublings {
+            let (from, half) = (Ask::of(chain(top, 1), NOW), chain("half", 1));
+            let whole = CopyDepth::Infinity;
+            dav.copy(&from, &half, Overwrite::No, whole).await.unwrap();
+            let half = Ask::of(half, NOW);
+            dav.relocate(&half, &chain(top, levels + 1), Overwrite::No)
+                .await
+                .unwrap();
+            levels *= 2;
+        }
+        levels
+    }
+
+    #[tokio::test]
+    async fn no_lock_is_moved_so_deep_that_it_could_not_be_removed() {
+        let dav = Dav::memory(NOW).await;
+        let levels = deep_tree(&dav, "a", 11).await;
+        deep_tree(&dav, "b", 12).await;
+        let wanted = LockAsk {
+            scope: LockScope::Exclusive,
+            kind: None,
+            depth: LockDepth::Zero,
+            timeout: RequestedTimeout::Infinite,
+            owner_xml: None,
+        };
+        let bottom = Ask::of(chain("a", levels), NOW);
+        dav.lock(&bottom, &wanted).await.unwrap();
+        let moving = Ask::of(chain("a", 1), NOW);
+        let deep: DavPath = chain("b", 2100)
+            .names()
+            .iter()
+            .cloned()
+            .chain([Name::parse("new").unwrap()])
+            .collect();
+        let refused = dav.relocate(&moving, &deep, Overwrite::No).await;
+        assert!(
+            matches!(refused, Err(DavError::InsufficientStorage(_))),
+            "{refused:?}"
+        );
+        let moved = dav.relocate(&moving, &chain("b", 5), Overwrite::Yes).await;
+        assert_eq!(moved, Ok(Outcome::Replaced));
+    }
+}

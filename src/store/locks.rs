@@ -9,6 +9,10 @@ use crate::lock::rules::{self, Ended, Granted, Surroundings};
 use crate::lock::{Lock, LockDepth, LockToken, UserId};
 use crate::resource::{Resource, ResourceId};
 
+/// A lock has a row for each collection above it, and one transaction must be able to remove them.
+/// No path of a request is as deep; only moving deep trees below deep trees gets there.
+const LOCK_DEPTH_MAX: usize = 4096;
+
 impl Tx<'_> {
     /// The standing locks whose root is `id`.
     pub async fn locks_on(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
@@ -245,6 +249,16 @@ impl Tx<'_> {
             .map(|(ancestors, _)| ancestors)
             .unwrap_or_default();
         for lock in &locks {
+            let above_root = self
+                .locate(lock.root)
+                .await?
+                .map_or(0, |(all, _)| all.len());
+            let depth = above_root - old.len().min(above_root) + ancestors.len();
+            if depth > LOCK_DEPTH_MAX {
+                return Err(StoreError::TooLarge(format!(
+                    "a lock would lie {depth} levels deep; at most {LOCK_DEPTH_MAX} are possible"
+                )));
+            }
             for ancestor in &old {
                 self.delete(keys::below(*ancestor, lock.token));
             }
