@@ -94,8 +94,11 @@ impl Dav {
             destination,
             overwrite,
         };
-        self.write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
-            .await
+        let outcome = self
+            .write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
+            .await?;
+        self.tell_replaced(outcome);
+        Ok(outcome)
     }
 
     /// COPY. Content is shared, so a file costs the same whatever its size.
@@ -123,10 +126,20 @@ impl Dav {
             overwrite,
         };
         let copying = (transfer, supply);
-        self.write(&copying, |txn, (transfer, supply)| {
-            Box::pin(copy(txn, transfer, supply))
-        })
-        .await
+        let outcome = self
+            .write(&copying, |txn, (transfer, supply)| {
+                Box::pin(copy(txn, transfer, supply))
+            })
+            .await?;
+        self.tell_replaced(outcome);
+        Ok(outcome)
+    }
+
+    /// What a COPY or MOVE replaced may have been the last to use its content.
+    fn tell_replaced(&self, outcome: Outcome) {
+        if outcome == Outcome::Replaced {
+            self.content_ended.notify_one();
+        }
     }
 }
 
