@@ -5,7 +5,7 @@ use super::gate::{clear, clear_within, judge, refused};
 use super::ids::random_version;
 use super::{Ask, Dav};
 use crate::lock::Lock;
-use crate::lock::rules::{self, Cleared, Doing, Refusal};
+use crate::lock::rules::{self, Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::protocol::path::{DavPath, Name};
@@ -278,9 +278,7 @@ async fn move_onto_file(
     (leaving, parent, from): (&Cleared, ResourceId, &Resource),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
 ) -> Result<(), DavError> {
-    if let Err(refusal) = merge_locks(tx, from, landing, target).await? {
-        return Err(refused(tx, refusal, DavError::Locked).await?);
-    }
+    merge_locks(tx, from, landing, target).await?;
     if let Some(content) = from.content.clone() {
         let new = NewContent {
             content,
@@ -301,18 +299,17 @@ async fn merge_locks(
     from: &Resource,
     landing: &Landing<'_>,
     target: &Resource,
-) -> Result<Result<(), Refusal>, DavError> {
+) -> Result<(), DavError> {
     let locks = tx.locks_on(from.id).await?;
     if !tx.locks_on(target.id).await?.is_empty() {
-        return match rules::yield_to(locks) {
-            Ok(ended) => {
-                for ended in &ended {
-                    tx.end_lock(ended).await?;
-                }
-                Ok(Ok(()))
-            }
-            Err(refusal) => Ok(Err(refusal)),
+        let ended = match rules::yield_to(locks) {
+            Ok(ended) => ended,
+            Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
         };
+        for ended in &ended {
+            tx.end_lock(ended).await?;
+        }
+        return Ok(());
     }
     let ancestors = landing.walk.ancestors().unwrap_or_default();
     let covering = tx.covering_locks(ancestors).await?;
@@ -320,16 +317,15 @@ async fn merge_locks(
         root: target.id,
         ..old.clone()
     };
-    match rules::carry(locks.iter().map(moved).collect(), &covering) {
-        Ok(granted) => {
-            let above = landing.ancestors();
-            for (old, granted) in locks.iter().zip(&granted) {
-                tx.rehang_lock(old, granted, &above).await?;
-            }
-            Ok(Ok(()))
-        }
-        Err(refusal) => Ok(Err(refusal)),
+    let granted = match rules::carry(locks.iter().map(moved).collect(), &covering) {
+        Ok(granted) => granted,
+        Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
+    };
+    let above = landing.ancestors();
+    for (old, granted) in locks.iter().zip(&granted) {
+        tx.rehang_lock(old, granted, &above).await?;
     }
+    Ok(())
 }
 
 async fn copy(
