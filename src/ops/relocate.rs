@@ -50,18 +50,6 @@ struct Landing<'a> {
     name: &'a Name,
 }
 
-impl Landing<'_> {
-    /// The ids of the collections above the destination, its parent last.
-    fn ancestors(&self) -> Vec<ResourceId> {
-        self.walk
-            .ancestors()
-            .unwrap_or_default()
-            .iter()
-            .map(|above| above.id)
-            .collect()
-    }
-}
-
 impl Dav {
     /// DELETE: the resource and everything below it, or nothing.
     pub async fn delete(&self, ask: &Ask) -> Result<(), DavError> {
@@ -240,7 +228,7 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     }
     let entering = vacate(&mut tx, transfer, &landing).await?;
     carry_locks(&mut tx, resource, &landing).await?;
-    let ancestors = landing.ancestors();
+    let ancestors = landing.walk.ancestor_ids();
     tx.relocate(
         &leaving,
         &entering,
@@ -321,7 +309,7 @@ async fn merge_locks(
         Ok(granted) => granted,
         Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
     };
-    let above = landing.ancestors();
+    let above = landing.walk.ancestor_ids();
     for (old, granted) in locks.iter().zip(&granted) {
         tx.rehang_lock(old, granted, &above).await?;
     }
