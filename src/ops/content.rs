@@ -155,7 +155,7 @@ impl Dav {
         if intake.size() != range.last + 1 {
             return Err(DavError::BadRequest(format!(
                 "Content-Range names {} bytes, but {} came",
-                range.last + 1 - range.first,
+                range.length(),
                 intake.size() - range.first
             )));
         }
