@@ -175,6 +175,14 @@ pub(super) fn all_detached() -> Range<Key> {
     starting_with(key(b'z', &[]))
 }
 
+pub(super) fn user(name: &str) -> Key {
+    key(b'u', &[name.as_bytes()])
+}
+
+pub(super) fn users() -> Range<Key> {
+    starting_with(key(b'u', &[]))
+}
+
 pub(super) fn next_id() -> Key {
     Bytes::from_static(b"m/next_id")
 }

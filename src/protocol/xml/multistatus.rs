@@ -306,7 +306,8 @@ mod tests {
             "<D:response><D:href>/a</D:href><D:propstat><D:prop><D:getetag/></D:prop>\
              <D:status>HTTP/1.1 403 Forbidden</D:status>\
              <D:error><D:cannot-modify-protected-property/></D:error>\
-             <D:responsedescription>live &lt;it&gt; is</D:responsedescription></D:propstat></D:response>",
+             <D:responsedescription>live &lt;it&gt; is</D:responsedescription>\
+             </D:propstat></D:response>",
         );
     }
 
