@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::Principal;
+use futures_util::future::BoxFuture;
 use ids::Ids;
 use tokio::sync::Notify;
 
@@ -33,7 +34,7 @@ use crate::store::engine::{Engine, Mode, Txn};
 use crate::store::memory::MemoryEngine;
 use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
-use crate::store::tx::{Body, Tx};
+use crate::store::tx::Tx;
 
 pub use crate::store::{CommitObserver, NoObserver};
 
@@ -172,7 +173,7 @@ impl Dav {
     where
         C: Sync + ?Sized,
         T: Send,
-        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
         transact(&*self.engine, Mode::Read, context, body).await
     }
@@ -181,7 +182,7 @@ impl Dav {
     where
         C: Sync + ?Sized,
         T: Send,
-        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
         transact(&*self.engine, Mode::Write, context, body).await
     }
