@@ -200,11 +200,7 @@ impl ContentWriter {
 
     /// Makes the content and its name durable; returns its size in bytes.
     pub async fn finish(self) -> Result<u64, StoreError> {
-        if !self.whole {
-            return Err(StoreError::Failed(
-                "a content file lacks a piece".to_owned(),
-            ));
-        }
+        self.check_whole()?;
         match self.target {
             Target::Memory { memory, id, bytes } => {
                 let size = bytes.len() as u64;

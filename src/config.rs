@@ -340,7 +340,7 @@ impl Locks {
 impl Limits {
     fn rules(&self) -> Vec<Rule> {
         let xml = (1024..=64 << 20).contains(&self.xml_bytes_max);
-        let depth = (8..=1024).contains(&self.xml_depth_max);
+        let depth = (8..=128).contains(&self.xml_depth_max);
         let path = (256..=65_536).contains(&self.path_bytes_max);
         let header = (8192..=1 << 20).contains(&self.header_bytes_max);
         // The store splits a property into at most 256 parts.
@@ -352,7 +352,7 @@ impl Limits {
                 "at least 1",
             ),
             ("limits.xml_bytes_max", xml, "1024 to 67108864"),
-            ("limits.xml_depth_max", depth, "8 to 1024"),
+            ("limits.xml_depth_max", depth, "8 to 128"),
             (
                 "limits.xml_elements_max",
                 self.xml_elements_max >= 16,

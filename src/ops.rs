@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use access::Principal;
+use futures_util::future::BoxFuture;
 use ids::Ids;
 use tokio::sync::Notify;
 
@@ -34,7 +35,7 @@ use crate::store::engine::{Engine, Mode, Txn};
 use crate::store::memory::MemoryEngine;
 use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
-use crate::store::tx::{Body, Tx};
+use crate::store::tx::Tx;
 
 pub use crate::store::{CommitObserver, NoObserver};
 
@@ -198,7 +199,7 @@ impl Dav {
     where
         C: Sync + ?Sized,
         T: Send,
-        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
         transact(&*self.engine, Mode::Read, context, body).await
     }
@@ -207,7 +208,7 @@ impl Dav {
     where
         C: Sync + ?Sized,
         T: Send,
-        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> Body<'t, T, DavError> + Send + Sync,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
         transact(&*self.engine, Mode::Write, context, body).await
     }

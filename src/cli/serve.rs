@@ -125,8 +125,8 @@ async fn greet_first_start(dav: &Dav, url: &str) -> Result<(), CliError> {
          \n  URL       {url}\n  user      {FIRST_USER}\n  password  {password}\n\
          \nList it, upload a file, mount it as a drive:\n\
          \n  curl -u {FIRST_USER}:{password} {url}\n  \
-         curl -u {FIRST_USER}:{password} -T notes.txt {url}\n  \
-         sudo mount -t davfs {url} /mnt -o username={FIRST_USER},uid=$USER\n\
+         echo hello | curl -u {FIRST_USER}:{password} -T - {url}hello.txt\n  \
+         sudo mount -t davfs {url} /mnt -o username={FIRST_USER},uid=$(id -u)\n\
          \nMore users: lockkeeper user add NAME\n\n"
     ))
 }

@@ -1,7 +1,6 @@
 //! Users: adding, listing, changing and removing them. Who is signing in is the business of
 //! `web::auth`; it asks [`find`] for the hash.
 
-use futures_util::FutureExt as _;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
@@ -10,9 +9,9 @@ use super::Dav;
 use super::password::{Password, PasswordError};
 use crate::lock::UserId;
 use crate::protocol::time::Timestamp;
-use crate::store::engine::{Mode, StoreError};
+use crate::store::engine::{Mode, StoreError, Txn};
 use crate::store::transact::transact;
-use crate::store::users;
+use crate::store::tx::Tx;
 
 pub use crate::store::users::{USERS_MAX, User};
 
@@ -101,7 +100,7 @@ pub async fn find(dav: &Dav, name: &str) -> Result<Option<User>, AccessError> {
         return Ok(None);
     };
     transact(dav.engine(), Mode::Read, &name, |txn, name| {
-        async move { Ok(users::find(txn, name).await?) }.boxed()
+        Box::pin(async move { Ok(timeless(txn).user(name).await?) })
     })
     .await
 }
@@ -109,12 +108,12 @@ pub async fn find(dav: &Dav, name: &str) -> Result<Option<User>, AccessError> {
 /// All users by name.
 pub async fn list(dav: &Dav) -> Result<Vec<User>, AccessError> {
     transact(dav.engine(), Mode::Read, &(), |txn, ()| {
-        async move { Ok(users::list(txn).await?) }.boxed()
+        Box::pin(async move { Ok(timeless(txn).users().await?) })
     })
     .await
 }
 
-/// Adds a user. Hashes the password: run it where blocking for some 50 ms does no harm.
+/// Adds a user. The password is hashed on a thread where that blocks nobody.
 pub async fn add(dav: &Dav, new: NewUser, now: Timestamp) -> Result<(), AccessError> {
     let name = user_name(&new.name)?;
     let user = User {
@@ -125,16 +124,16 @@ pub async fn add(dav: &Dav, new: NewUser, now: Timestamp) -> Result<(), AccessEr
         created: now,
     };
     transact(dav.engine(), Mode::Write, &user, |txn, user| {
-        async move {
-            if users::find(txn, &user.name).await?.is_some() {
+        Box::pin(async move {
+            let mut tx = timeless(txn);
+            if tx.user(&user.name).await?.is_some() {
                 return Err(AccessError::Exists(user.name.clone()));
             }
-            if users::list(txn).await?.len() >= USERS_MAX {
+            if tx.users().await?.len() >= USERS_MAX {
                 return Err(AccessError::TooMany);
             }
-            Ok(users::put(txn, user)?)
-        }
-        .boxed()
+            Ok(tx.put_user(user)?)
+        })
     })
     .await
 }
@@ -143,13 +142,13 @@ pub async fn add(dav: &Dav, new: NewUser, now: Timestamp) -> Result<(), AccessEr
 pub async fn set_password(dav: &Dav, name: &str, password: Password) -> Result<(), AccessError> {
     let change = (user_name(name)?, hash(password).await?);
     transact(dav.engine(), Mode::Write, &change, |txn, (name, hash)| {
-        async move {
-            let user = users::find(txn, name).await?;
+        Box::pin(async move {
+            let mut tx = timeless(txn);
+            let user = tx.user(name).await?;
             let mut user = user.ok_or_else(|| AccessError::NoSuchUser(name.clone()))?;
             user.password_hash.clone_from(hash);
-            Ok(users::put(txn, &user)?)
-        }
-        .boxed()
+            Ok(tx.put_user(&user)?)
+        })
     })
     .await
 }
@@ -158,8 +157,9 @@ pub async fn set_password(dav: &Dav, name: &str, password: Password) -> Result<(
 pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
     let name = user_name(name)?;
     transact(dav.engine(), Mode::Write, &name, |txn, name| {
-        async move {
-            let everybody = users::list(txn).await?;
+        Box::pin(async move {
+            let mut tx = timeless(txn);
+            let everybody = tx.users().await?;
             let Some(user) = everybody.iter().find(|user| user.name == *name) else {
                 return Err(AccessError::NoSuchUser(name.clone()));
             };
@@ -167,12 +167,16 @@ pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
             if user.admin && admins == 1 {
                 return Err(AccessError::LastAdmin(name.clone()));
             }
-            users::remove(txn, name);
+            tx.remove_user(name);
             Ok(())
-        }
-        .boxed()
+        })
     })
     .await
+}
+
+/// Rows of users do not expire, so the moment makes no difference.
+fn timeless(txn: &mut dyn Txn) -> Tx<'_> {
+    Tx::new(txn, Timestamp(0))
 }
 
 async fn hash(password: Password) -> Result<String, PasswordError> {

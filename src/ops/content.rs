@@ -6,12 +6,12 @@ use super::gate::{clear, judge};
 use super::intake::{Doubt, Intake};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
-use crate::lock::rules::Doing;
+use crate::lock::rules::{Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::path::Name;
 use crate::protocol::time::Timestamp;
-use crate::resource::{Place, Resource, ResourceId};
+use crate::resource::{Content, Place, Resource, ResourceId};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 use crate::store::{NewContent, Walk};
@@ -43,15 +43,15 @@ pub enum Outcome {
     Replaced,
 }
 
-/// An upload as it is asked about: before the body is read, for politeness, and in the
-/// transaction that names the new content, for truth.
+/// An upload whose bytes have arrived.
 #[derive(Debug)]
 struct Upload<'a> {
     dav: &'a Dav,
     ask: &'a Ask,
     modified: Timestamp,
+    /// For a file that is new.
     new_id: ResourceId,
-    content: Option<&'a NewContent>,
+    content: &'a NewContent,
     /// The version that a partial upload builds upon.
     base: Option<u64>,
 }
@@ -88,19 +88,12 @@ impl Dav {
 
     /// Whether an upload would be allowed now: asked before its body is read.
     pub async fn may_upload(&self, ask: &Ask) -> Result<Option<Resource>, DavError> {
-        let upload = Upload {
-            dav: self,
-            ask,
-            modified: ask.now,
-            new_id: ResourceId::ROOT,
-            content: None,
-            base: None,
-        };
-        self.read(&upload, |txn, upload| {
+        let asking = (self, ask);
+        self.read(&asking, |txn, (dav, ask)| {
             Box::pin(async move {
-                let mut tx = Tx::new(txn, upload.ask.now);
-                let walk = tx.walk(&upload.ask.path).await?;
-                let _cleared = allow_upload(&mut tx, upload, &walk).await?;
+                let mut tx = Tx::new(txn, ask.now);
+                let walk = tx.walk(&ask.path).await?;
+                let _cleared = allow_upload(&mut tx, dav, ask, &walk).await?;
                 Ok(walk.found().cloned())
             })
         })
@@ -122,7 +115,7 @@ impl Dav {
             ask,
             modified: modified.unwrap_or(ask.now),
             new_id: self.new_resource_id().await?,
-            content: Some(&content),
+            content: &content,
             base,
         };
         let uploaded = self
@@ -160,7 +153,7 @@ impl Dav {
         if intake.size() != range.last + 1 {
             return Err(DavError::BadRequest(format!(
                 "Content-Range names {} bytes, but {} came",
-                range.last + 1 - range.first,
+                range.length(),
                 intake.size() - range.first
             )));
         }
@@ -268,12 +261,14 @@ async fn find_with_inline(
     Ok((resource, inline))
 }
 
-/// Asks everything that an upload has to ask, at either moment.
+/// Asks everything that an upload has to ask: before the body is read, for politeness, and in the
+/// transaction that names the new content, for truth.
 async fn allow_upload(
     tx: &mut Tx<'_>,
-    upload: &Upload<'_>,
+    dav: &Dav,
+    ask: &Ask,
     walk: &Walk,
-) -> Result<crate::lock::rules::Cleared, DavError> {
+) -> Result<Cleared, DavError> {
     let doing = match walk.found() {
         Some(resource) if resource.is_collection() => {
             return Err(DavError::NotAllowedHere(
@@ -282,23 +277,19 @@ async fn allow_upload(
         }
         Some(_) => Doing::Change,
         None => {
-            file_gap(upload.ask, walk)?;
+            file_gap(ask, walk)?;
             Doing::Make
         }
     };
-    judge(tx, upload.ask, walk, Safe::No).await?;
-    clear(tx, upload.dav, upload.ask, walk, doing).await
+    judge(tx, ask, walk, Safe::No).await?;
+    clear(tx, dav, ask, walk, doing).await
 }
 
 async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploaded, DavError> {
     let mut tx = Tx::new(txn, upload.ask.now);
     let walk = tx.walk(&upload.ask.path).await?;
-    let cleared = allow_upload(&mut tx, upload, &walk).await?;
-    let Some(new) = upload.content.cloned() else {
-        return Err(DavError::Internal(
-            "an upload came without content".to_owned(),
-        ));
-    };
+    let cleared = allow_upload(&mut tx, upload.dav, upload.ask, &walk).await?;
+    let new = upload.content.clone();
     let Some(file) = walk.found() else {
         let (parent, name) = gap(upload.ask, &walk)?;
         let file = new_resource(upload.new_id, name, upload.ask.now, Some(new.content));
@@ -349,7 +340,7 @@ pub(super) fn new_resource(
     id: ResourceId,
     name: &Name,
     now: Timestamp,
-    content: Option<crate::resource::Content>,
+    content: Option<Content>,
 ) -> Resource {
     Resource {
         id,

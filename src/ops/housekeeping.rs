@@ -126,9 +126,11 @@ mod tests {
     use crate::config::Config;
     use crate::lock::{LockDepth, LockScope};
     use crate::ops::Ask;
+    use crate::ops::content::Outcome;
     use crate::ops::intake::Intake;
     use crate::ops::locking::LockAsk;
-    use crate::protocol::headers::RequestedTimeout;
+    use crate::ops::relocate::CopyDepth;
+    use crate::protocol::headers::{Overwrite, RequestedTimeout};
     use crate::protocol::path::DavPath;
     use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};
     use crate::store::engine::{Engine, Mode};
@@ -282,5 +284,30 @@ mod tests {
         dav.delete(&ask("/c")).await.expect("deleted");
         dav.sweep(NOW).await.expect("swept");
         assert_eq!(files(&dav).await, 0);
+    }
+
+    #[tokio::test]
+    async fn whatever_ends_content_asks_for_a_sweep() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let dav = start(&engine, folder.path()).await;
+        let is_due = || dav.content_ended().now_or_never().is_some();
+        for path in ["/a", "/b", "/c"] {
+            let content = large_upload(&dav).await;
+            let uploaded = dav.upload(&ask(path), content, None, None).await;
+            uploaded.expect("uploaded");
+        }
+        let to = |path| DavPath::parse(path, 4096).expect("a path");
+        let (all, yes) = (CopyDepth::Infinity, Overwrite::Yes);
+        let _of_the_uploads = is_due();
+
+        let moved = dav.relocate(&ask("/a"), &to("/free"), yes).await;
+        assert_eq!((moved, is_due()), (Ok(Outcome::Created), false));
+        let moved = dav.relocate(&ask("/free"), &to("/b"), yes).await;
+        assert_eq!((moved, is_due()), (Ok(Outcome::Replaced), true));
+        let copied = dav.copy(&ask("/b"), &to("/c"), yes, all).await;
+        assert_eq!((copied, is_due()), (Ok(Outcome::Replaced), true));
+        let deleted = dav.delete(&ask("/c")).await;
+        assert_eq!((deleted, is_due()), (Ok(()), true));
     }
 }

@@ -212,12 +212,6 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     judge(&mut tx, ask, &walk, Safe::No).await?;
     check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
 
-    let ancestors: Vec<ResourceId> = walk
-        .ancestors()
-        .unwrap_or_default()
-        .iter()
-        .map(|above| above.id)
-        .collect();
     let around = tx
         .surroundings(&walk, taking.wanted.depth == LockDepth::Infinity)
         .await?;
@@ -243,7 +237,7 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
         let file = new_resource(root, name, ask.now, Some(content));
         tx.make(&cleared, parent, &file, None)?;
     }
-    tx.add_lock(&granted, &ancestors)?;
+    tx.add_lock(&granted, &walk.ancestor_ids())?;
     let lock = granted.lock().clone();
     let href = ask.path.href(
         walk.found()

@@ -337,7 +337,7 @@ async fn patch(
     judge(&mut tx, ask, &walk, Safe::No).await?;
     let only_windows = patches
         .iter()
-        .all(|patch| is_windows_property(name_of(patch)));
+        .all(|patch| is_windows_property(patch.name()));
     let doing = if only_windows {
         Doing::ChangeWindowsProperties
     } else {
@@ -392,20 +392,13 @@ async fn require_moderate(tx: &mut Tx<'_>, dav: &Dav, patched: &Resource) -> Res
     )))
 }
 
-fn name_of(patch: &PropertyPatch) -> &QName {
-    match patch {
-        PropertyPatch::Set(property) => &property.name,
-        PropertyPatch::Remove(name) => name,
-    }
-}
-
 /// What Windows sets after each upload; Office does it without the token of its lock.
 fn is_windows_property(name: &QName) -> bool {
     name.ns == "urn:schemas-microsoft-com:" && name.name.starts_with("Win32")
 }
 
 fn judge_patch(dav: &Dav, patch: &PropertyPatch) -> Patched {
-    let name = name_of(patch);
+    let name = patch.name();
     if name.ns == DAV_NS && PROTECTED.contains(&name.name.as_str()) {
         return Patched::Protected;
     }

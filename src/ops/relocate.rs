@@ -5,7 +5,7 @@ use super::gate::{clear, clear_within, judge, refused};
 use super::ids::random_version;
 use super::{Ask, Dav};
 use crate::lock::Lock;
-use crate::lock::rules::{self, Cleared, Doing, Refusal};
+use crate::lock::rules::{self, Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::protocol::path::{DavPath, Name};
@@ -50,18 +50,6 @@ struct Landing<'a> {
     name: &'a Name,
 }
 
-impl Landing<'_> {
-    /// The ids of the collections above the destination, its parent last.
-    fn ancestors(&self) -> Vec<ResourceId> {
-        self.walk
-            .ancestors()
-            .unwrap_or_default()
-            .iter()
-            .map(|above| above.id)
-            .collect()
-    }
-}
-
 impl Dav {
     /// DELETE: the resource and everything below it, or nothing.
     pub async fn delete(&self, ask: &Ask) -> Result<(), DavError> {
@@ -94,8 +82,11 @@ impl Dav {
             destination,
             overwrite,
         };
-        self.write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
-            .await
+        let outcome = self
+            .write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
+            .await?;
+        self.tell_replaced(outcome);
+        Ok(outcome)
     }
 
     /// COPY. Content is shared, so a file costs the same whatever its size.
@@ -123,10 +114,20 @@ impl Dav {
             overwrite,
         };
         let copying = (transfer, supply);
-        self.write(&copying, |txn, (transfer, supply)| {
-            Box::pin(copy(txn, transfer, supply))
-        })
-        .await
+        let outcome = self
+            .write(&copying, |txn, (transfer, supply)| {
+                Box::pin(copy(txn, transfer, supply))
+            })
+            .await?;
+        self.tell_replaced(outcome);
+        Ok(outcome)
+    }
+
+    /// What a COPY or MOVE replaced may have been the last to use its content.
+    fn tell_replaced(&self, outcome: Outcome) {
+        if outcome == Outcome::Replaced {
+            self.content_ended.notify_one();
+        }
     }
 }
 
@@ -227,7 +228,7 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     }
     let entering = vacate(&mut tx, transfer, &landing).await?;
     carry_locks(&mut tx, resource, &landing).await?;
-    let ancestors = landing.ancestors();
+    let ancestors = landing.walk.ancestor_ids();
     tx.relocate(
         &leaving,
         &entering,
@@ -265,9 +266,7 @@ async fn move_onto_file(
     (leaving, parent, from): (&Cleared, ResourceId, &Resource),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
 ) -> Result<(), DavError> {
-    if let Err(refusal) = merge_locks(tx, from, landing, target).await? {
-        return Err(refused(tx, refusal, DavError::Locked).await?);
-    }
+    merge_locks(tx, from, landing, target).await?;
     if let Some(content) = from.content.clone() {
         let new = NewContent {
             content,
@@ -288,18 +287,17 @@ async fn merge_locks(
     from: &Resource,
     landing: &Landing<'_>,
     target: &Resource,
-) -> Result<Result<(), Refusal>, DavError> {
+) -> Result<(), DavError> {
     let locks = tx.locks_on(from.id).await?;
     if !tx.locks_on(target.id).await?.is_empty() {
-        return match rules::yield_to(locks) {
-            Ok(ended) => {
-                for ended in &ended {
-                    tx.end_lock(ended).await?;
-                }
-                Ok(Ok(()))
-            }
-            Err(refusal) => Ok(Err(refusal)),
+        let ended = match rules::yield_to(locks) {
+            Ok(ended) => ended,
+            Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
         };
+        for ended in &ended {
+            tx.end_lock(ended).await?;
+        }
+        return Ok(());
     }
     let ancestors = landing.walk.ancestors().unwrap_or_default();
     let covering = tx.covering_locks(ancestors).await?;
@@ -307,16 +305,15 @@ async fn merge_locks(
         root: target.id,
         ..old.clone()
     };
-    match rules::carry(locks.iter().map(moved).collect(), &covering) {
-        Ok(granted) => {
-            let above = landing.ancestors();
-            for (old, granted) in locks.iter().zip(&granted) {
-                tx.rehang_lock(old, granted, &above).await?;
-            }
-            Ok(Ok(()))
-        }
-        Err(refusal) => Ok(Err(refusal)),
+    let granted = match rules::carry(locks.iter().map(moved).collect(), &covering) {
+        Ok(granted) => granted,
+        Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
+    };
+    let above = landing.walk.ancestor_ids();
+    for (old, granted) in locks.iter().zip(&granted) {
+        tx.rehang_lock(old, granted, &above).await?;
     }
+    Ok(())
 }
 
 async fn copy(

@@ -188,7 +188,6 @@ fn decimal_saturating(digits: &str) -> Option<u64> {
 
 /// Headers for the tests of this folder.
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 pub(super) fn headers_of(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
@@ -201,7 +200,6 @@ pub(super) fn headers_of(lines: &[(&str, &str)]) -> HeaderMap {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use proptest::prelude::*;
 

@@ -362,5 +362,4 @@ impl<'t> Cursor<'t> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;

@@ -87,33 +87,18 @@ pub(super) fn whereabouts(id: ResourceId) -> Key {
     key(b'r', &[&id.0.to_be_bytes()])
 }
 
+/// `part` is one byte, or nothing for what the keys of all parts begin with.
+fn property_key(id: ResourceId, name: &QName, part: &[u8]) -> Key {
+    let (id, ns, name) = (id.0.to_be_bytes(), name.ns.as_bytes(), name.name.as_bytes());
+    key(b'p', &[&id, ns, b"\0", name, b"\0", part])
+}
+
 pub(super) fn property(id: ResourceId, name: &QName, part: u8) -> Key {
-    let QName { ns, name } = name;
-    key(
-        b'p',
-        &[
-            &id.0.to_be_bytes(),
-            ns.as_bytes(),
-            b"\0",
-            name.as_bytes(),
-            b"\0",
-            &[part],
-        ],
-    )
+    property_key(id, name, &[part])
 }
 
 pub(super) fn property_parts(id: ResourceId, name: &QName) -> Range<Key> {
-    let QName { ns, name } = name;
-    starting_with(key(
-        b'p',
-        &[
-            &id.0.to_be_bytes(),
-            ns.as_bytes(),
-            b"\0",
-            name.as_bytes(),
-            b"\0",
-        ],
-    ))
+    starting_with(property_key(id, name, &[]))
 }
 
 pub(super) fn properties(id: ResourceId) -> Range<Key> {
@@ -188,6 +173,14 @@ pub(super) fn detached(id: ResourceId) -> Key {
 
 pub(super) fn all_detached() -> Range<Key> {
     starting_with(key(b'z', &[]))
+}
+
+pub(super) fn user(name: &str) -> Key {
+    key(b'u', &[name.as_bytes()])
+}
+
+pub(super) fn users() -> Range<Key> {
+    starting_with(key(b'u', &[]))
 }
 
 pub(super) fn next_id() -> Key {

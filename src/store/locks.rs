@@ -99,15 +99,6 @@ impl Tx<'_> {
         Ok(around)
     }
 
-    /// The standing lock with this token.
-    pub async fn lock_by_token(&mut self, token: LockToken) -> Result<Option<Lock>, StoreError> {
-        let Some(root) = self.row(keys::token(token)).await? else {
-            return Ok(None);
-        };
-        let lock: Option<Lock> = self.row(keys::lock(root, token)).await?;
-        Ok(lock.filter(|lock| lock.stands_at(self.now)))
-    }
-
     /// How many locks `owner` has on record, counting no further than `limit`.
     pub async fn count_locks_of(
         &mut self,

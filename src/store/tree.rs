@@ -22,9 +22,9 @@ const ROWS_OF_A_RESOURCE: usize = 4;
 #[derive(Debug)]
 pub struct Walk {
     /// What exists on the way, from the root on.
-    pub chain: Vec<Resource>,
+    chain: Vec<Resource>,
     /// How many names of the path lead nowhere; 0: the last of `chain` is the resource itself.
-    pub missing: usize,
+    missing: usize,
 }
 
 impl Walk {
@@ -48,6 +48,12 @@ impl Walk {
             .last()
             .is_none_or(Resource::is_collection)
             .then_some(above)
+    }
+
+    /// The ids of the collections above the path, from the root on.
+    pub fn ancestor_ids(&self) -> Vec<ResourceId> {
+        let ancestors = self.ancestors().unwrap_or_default();
+        ancestors.iter().map(|above| above.id).collect()
     }
 
     /// The collection that holds the path, or could; `None` for the root.
@@ -83,7 +89,7 @@ impl Tx<'_> {
     }
 
     /// The member of `parent` called `name`.
-    pub async fn find_member(
+    async fn find_member(
         &mut self,
         parent: ResourceId,
         name: &str,

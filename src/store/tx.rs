@@ -1,9 +1,7 @@
 //! A transaction in our own words. The rows of the tree, of locks and of properties are beside
 //! this file; here is what they share: how a row is spelled in bytes.
 
-use std::future::Future;
 use std::ops::Range;
-use std::pin::Pin;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,9 +10,6 @@ use serde::de::DeserializeOwned;
 use super::engine::{Key, Order, StoreError, Txn};
 use super::keys;
 use crate::protocol::time::Timestamp;
-
-/// What a transaction body returns.
-pub type Body<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
 
 /// The first byte of every encoded row. A newer form gets a new number.
 const ROW_VERSION: u8 = 1;

@@ -14,7 +14,6 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// What a request carries. Reading it is what makes hyper send `100 Continue`.
@@ -211,19 +210,6 @@ impl Body {
     pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self(StreamBody::new(stream.map(|bytes| bytes.map(Frame::data))).boxed_unsync())
     }
-
-    /// [`Body::stream`] of what comes through a channel. A sender that fails to send has lost its
-    /// client.
-    pub fn channel(mut receiver: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        Self::stream(futures_util::stream::poll_fn(move |cx| {
-            receiver.poll_recv(cx)
-        }))
-    }
-
-    /// The whole body in memory, for tests.
-    pub async fn collect(self) -> io::Result<Bytes> {
-        Ok(BodyExt::collect(self.0).await?.to_bytes())
-    }
 }
 
 impl fmt::Debug for Body {
@@ -289,14 +275,5 @@ mod tests {
         let mut body = RequestBody::boxed(BodyExt::boxed(never), Duration::from_millis(5));
         let error = body.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    }
-
-    #[tokio::test]
-    async fn a_channel_becomes_a_body() {
-        let (sender, receiver) = mpsc::channel(2);
-        sender.send(Ok(Bytes::from_static(b"ab"))).await.unwrap();
-        sender.send(Ok(Bytes::from_static(b"c"))).await.unwrap();
-        drop(sender);
-        assert_eq!(Body::channel(receiver).collect().await.unwrap(), "abc");
     }
 }

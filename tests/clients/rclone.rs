@@ -2,8 +2,9 @@
 //! deletes the target, so whatever refuses the PUT has to refuse that DELETE too. It sends at most
 //! a hundred requests a second, whatever the server.
 
-use std::fs;
+use std::fs::{self, File, FileTimes};
 use std::process::{Command, Output};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -102,6 +103,43 @@ fn a_locked_file_survives_a_refused_upload() {
         rclone(&server, &["deletefile", ":webdav:plan.txt"]);
         bob.get("/plan.txt").status(404);
     }
+    assert!(server.stop().success());
+}
+
+/// With a password that rclone alone would take for an obscured one, as those that we make are.
+#[test]
+fn the_recipe_of_the_readme() {
+    if !installed(&["rclone"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let readme = include_str!("../../README.md");
+    let recipe = readme
+        .split('`')
+        .find(|code| code.starts_with("rclone config create lk"))
+        .expect("the README says how");
+    let recipe = recipe
+        .replace("https://HOST:4918/", &server.url("/"))
+        .replace("NAME", "admin")
+        .replace("PASSWORD", &server.admin_password());
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("old.txt");
+    fs::write(&file, "old").unwrap();
+    let day = Duration::from_secs(86_400);
+    let times = FileTimes::new().set_modified(UNIX_EPOCH + day);
+    let opened = File::options().write(true).open(&file).unwrap();
+    opened.set_times(times).unwrap();
+    let told = succeed(
+        Command::new("sh")
+            .args([
+                "-ec",
+                &format!("{recipe} >&2\nrclone copy old.txt lk:\nrclone lsl lk:"),
+            ])
+            .env("RCLONE_CONFIG", folder.path().join("rclone.conf"))
+            .env("TZ", "UTC")
+            .current_dir(folder.path()),
+    );
+    assert!(told.contains("3 1970-01-02 00:00:00"), "{told}");
     assert!(server.stop().success());
 }
 

@@ -167,7 +167,6 @@ fn whole_seconds(time: Timestamp) -> u64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::super::headers_of;
     use super::*;

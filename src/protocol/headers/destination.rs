@@ -135,7 +135,6 @@ impl OwnHosts {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::super::headers_of;
     use super::*;

@@ -91,7 +91,6 @@ impl fmt::Display for EntityTag {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

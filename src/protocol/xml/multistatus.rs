@@ -37,7 +37,6 @@ impl Multistatus {
         self.begin(href);
         let mut response = ResponseWriter {
             out: &mut self.out,
-            described: None,
             bare: true,
         };
         write(&mut response);
@@ -64,16 +63,6 @@ impl Multistatus {
         push_href(&mut self.out, href);
     }
 
-    /// How many bytes wait to be taken.
-    pub fn len(&self) -> usize {
-        self.out.len()
-    }
-
-    /// Whether everything written so far was taken.
-    pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
-    }
-
     /// Takes what was written so far; the next piece continues it.
     pub fn take(&mut self) -> Bytes {
         let next = String::with_capacity(self.out.len());
@@ -91,7 +80,6 @@ impl Multistatus {
 #[derive(Debug)]
 pub struct ResponseWriter<'a> {
     out: &'a mut String,
-    described: Option<String>,
     bare: bool,
 }
 
@@ -103,7 +91,6 @@ impl ResponseWriter<'_> {
         let begun = self.out.len();
         let mut propstat = PropstatWriter {
             out: self.out,
-            begun,
             precondition: None,
             described: None,
         };
@@ -129,19 +116,11 @@ impl ResponseWriter<'_> {
         self.out.push_str("</D:propstat>");
     }
 
-    /// A sentence about the resource, for people. The last one counts.
-    pub fn description(&mut self, sentence: &str) {
-        self.described = Some(sentence.to_owned());
-    }
-
     /// A response must have a propstat or a status (RFC 4918 §14.24), even if no property was
-    /// asked for; the description comes last.
+    /// asked for.
     fn end(self) {
         if self.bare {
             push_status(self.out, 200);
-        }
-        if let Some(sentence) = self.described {
-            push_description(self.out, &sentence);
         }
     }
 }
@@ -150,17 +129,11 @@ impl ResponseWriter<'_> {
 #[derive(Debug)]
 pub struct PropstatWriter<'a> {
     out: &'a mut String,
-    begun: usize,
     precondition: Option<&'static str>,
     described: Option<String>,
 }
 
 impl PropstatWriter<'_> {
-    /// Whether no property was written yet.
-    pub fn is_empty(&self) -> bool {
-        self.out.len() == self.begun
-    }
-
     /// A property whose value is text, which is escaped here.
     pub fn text(&mut self, element: &str, value: &str) {
         push_element(self.out, element, |out| push_text(out, value));
@@ -271,9 +244,7 @@ mod tests {
             |ms| {
                 ms.response("/a&b/%C3%BC", |r| {
                     r.propstat(200, |p| {
-                        assert!(p.is_empty());
                         p.text("D:displayname", "<a> & b\r");
-                        assert!(!p.is_empty());
                         p.raw("D:resourcetype", "<D:collection/>");
                         p.empty("D:supportedlock");
                         p.dead(r#"<x xmlns="">1</x>"#);
@@ -313,12 +284,10 @@ mod tests {
         check(
             |ms| {
                 ms.response("/a", |r| {
-                    r.description("nothing was asked");
                     r.propstat(404, |_| {});
                 });
             },
-            "<D:response><D:href>/a</D:href><D:status>HTTP/1.1 200 OK</D:status>\
-             <D:responsedescription>nothing was asked</D:responsedescription></D:response>",
+            "<D:response><D:href>/a</D:href><D:status>HTTP/1.1 200 OK</D:status></D:response>",
         );
     }
 
@@ -327,7 +296,6 @@ mod tests {
         check(
             |ms| {
                 ms.response("/a", |r| {
-                    r.description("whole");
                     r.propstat(403, |p| {
                         p.description("live <it> is");
                         p.precondition("cannot-modify-protected-property");
@@ -338,8 +306,8 @@ mod tests {
             "<D:response><D:href>/a</D:href><D:propstat><D:prop><D:getetag/></D:prop>\
              <D:status>HTTP/1.1 403 Forbidden</D:status>\
              <D:error><D:cannot-modify-protected-property/></D:error>\
-             <D:responsedescription>live &lt;it&gt; is</D:responsedescription></D:propstat>\
-             <D:responsedescription>whole</D:responsedescription></D:response>",
+             <D:responsedescription>live &lt;it&gt; is</D:responsedescription>\
+             </D:propstat></D:response>",
         );
     }
 
@@ -389,9 +357,8 @@ mod tests {
         for href in ["/a", "/b", "/c"] {
             whole.status(href, 200, None);
             pieces.status(href, 200, None);
-            assert_eq!(pieces.len(), pieces.out.len());
             taken.extend_from_slice(&pieces.take());
-            assert!(pieces.is_empty());
+            assert!(pieces.out.is_empty());
         }
         taken.extend_from_slice(&pieces.finish());
         assert_eq!(taken, whole.finish());

@@ -228,7 +228,6 @@ proptest! {
                 p.name(&name);
                 p.description(&sentence);
             });
-            r.description(&sentence);
         });
         multistatus.status(&href, status, Some(&DavError::Conflict(sentence)));
         let legal: String = value.chars().filter(|c| escape::is_xml_char(*c)).collect();

@@ -21,9 +21,6 @@ use crate::web::body::Body;
 /// Read and sent at a time.
 const PIECE: usize = 256 * 1024;
 
-/// Separates the parts of an answer to several ranges; random enough not to occur in a file.
-const BOUNDARY: &str = "lockkeeper-4f1d9c3ab27e60d8";
-
 pub(super) async fn head(call: Call) -> Answer {
     let ask = without_office_condition(&call);
     let resource = match call.dav.find(&ask).await {
@@ -59,7 +56,7 @@ pub(super) async fn get(call: Call) -> Answer {
         Ranges::Whole => whole(source, size).await?,
         Ranges::Parts(parts) => match parts.as_slice() {
             [part] => one_part(source, *part, size).await?,
-            _ => several_parts(source, parts, size, &media_type(&resource)),
+            _ => several_parts(source, parts, size, &resource),
         },
         Ranges::Unsatisfiable => return Err(DavError::RangeNotSatisfiable { size }),
     };
@@ -126,13 +123,15 @@ fn several_parts(
     source: Source,
     parts: Vec<ByteRange>,
     size: u64,
-    media_type: &str,
+    resource: &Resource,
 ) -> Response<Body> {
+    let boundary = boundary(resource);
+    let media_type = media_type(resource);
     let mut length = 0;
     let mut pieces = Vec::with_capacity(parts.len() * 2 + 1);
     for part in parts {
         let head = format!(
-            "\r\n--{BOUNDARY}\r\nContent-Type: {media_type}\r\nContent-Range: bytes \
+            "\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: bytes \
              {}-{}/{size}\r\n\r\n",
             part.first, part.last
         );
@@ -140,16 +139,23 @@ fn several_parts(
         pieces.push(Piece::Text(head));
         pieces.push(Piece::Of(part.first..part.last + 1));
     }
-    let end = format!("\r\n--{BOUNDARY}--\r\n");
+    let end = format!("\r\n--{boundary}--\r\n");
     length += end.len() as u64;
     pieces.push(Piece::Text(end));
     let mut response = Response::new(stream_of(source, pieces));
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let multipart = format!("multipart/byteranges; boundary={BOUNDARY}");
+    let multipart = format!("multipart/byteranges; boundary={boundary}");
     headers.insert(header::CONTENT_TYPE, header_value(multipart));
     response
+}
+
+/// What separates the parts of an answer to several ranges. It must not occur in the file (RFC 2046
+/// §5.1.1): the number of its version was drawn when its bytes had already come.
+fn boundary(resource: &Resource) -> String {
+    let version = resource.content.as_ref().map(|content| content.version);
+    format!("lockkeeper-{:016x}", version.unwrap_or_default())
 }
 
 /// What a body is made of.
