@@ -3,6 +3,7 @@
 pub mod error;
 pub mod headers;
 pub mod if_header;
+pub mod live;
 pub mod lock_kinds;
 pub mod path;
 pub mod time;

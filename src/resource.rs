@@ -14,6 +14,9 @@ pub struct ResourceId(pub u64);
 impl ResourceId {
     /// The collection `/`.
     pub const ROOT: Self = Self(1);
+
+    /// Stands where the root's entry names its parent; no resource has it.
+    pub const ABOVE_ROOT: Self = Self(0);
 }
 
 impl fmt::Display for ResourceId {

@@ -10,8 +10,9 @@ use crate::lock::LockDepth;
 use crate::lock::rules::Doing;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Depth, Safe};
+use crate::protocol::live;
 use crate::protocol::path::encode_segment;
-use crate::protocol::xml::{DAV_NS, DeadProperty, PropertyPatch, QName};
+use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};
 use crate::resource::{Resource, ResourceId};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
@@ -22,21 +23,6 @@ const PAGE: usize = 256;
 /// What the resources of one page may have with them in bytes, but for the last: with many large
 /// properties or locks a page is shorter, so that a search stays small in memory.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
-
-/// Live properties that no client may set (RFC 4918 §15, RFC 4331, RFC 5842).
-const PROTECTED: [&str; 11] = [
-    "creationdate",
-    "getcontentlength",
-    "getcontenttype",
-    "getetag",
-    "getlastmodified",
-    "lockdiscovery",
-    "quota-available-bytes",
-    "quota-used-bytes",
-    "resource-id",
-    "resourcetype",
-    "supportedlock",
-];
 
 /// What a search looks up beside the resources themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -358,7 +344,9 @@ async fn patch(
         }
         return Ok(answers);
     }
-    let parent = walk.parent().map_or(ResourceId(0), |parent| parent.id);
+    let parent = walk
+        .parent()
+        .map_or(ResourceId::ABOVE_ROOT, |parent| parent.id);
     let patched = tx
         .patch_properties(&cleared, parent, resource, patches)
         .await?;
@@ -399,7 +387,7 @@ fn is_windows_property(name: &QName) -> bool {
 
 fn judge_patch(dav: &Dav, patch: &PropertyPatch) -> Patched {
     let name = patch.name();
-    if name.ns == DAV_NS && PROTECTED.contains(&name.name.as_str()) {
+    if live::find(name).is_some() {
         return Patched::Protected;
     }
     let max = dav.config.limits.property_bytes_max;

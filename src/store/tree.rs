@@ -74,7 +74,11 @@ pub struct NewContent {
 impl Tx<'_> {
     /// Makes the root collection of a new store.
     pub async fn make_root(&mut self) -> Result<(), StoreError> {
-        if self.find_member(ResourceId(0), "").await?.is_none() {
+        if self
+            .find_member(ResourceId::ABOVE_ROOT, "")
+            .await?
+            .is_none()
+        {
             let root = Resource {
                 id: ResourceId::ROOT,
                 name: String::new(),
@@ -83,7 +87,7 @@ impl Tx<'_> {
                 modified: self.now,
                 property_count: 0,
             };
-            self.put(keys::entry(ResourceId(0), ""), &root)?;
+            self.put(keys::entry(ResourceId::ABOVE_ROOT, ""), &root)?;
         }
         Ok(())
     }
@@ -99,7 +103,7 @@ impl Tx<'_> {
 
     /// Follows `path` from the root.
     pub async fn walk(&mut self, path: &DavPath) -> Result<Walk, StoreError> {
-        let root = self.find_member(ResourceId(0), "").await?;
+        let root = self.find_member(ResourceId::ABOVE_ROOT, "").await?;
         let root = root.ok_or_else(|| StoreError::Damaged("the root is missing".to_owned()))?;
         let names = path.names();
         let mut here = root.id;
@@ -150,7 +154,7 @@ impl Tx<'_> {
         let mut here = id;
         loop {
             let (parent, name): (ResourceId, String) = if here == ResourceId::ROOT {
-                (ResourceId(0), String::new())
+                (ResourceId::ABOVE_ROOT, String::new())
             } else {
                 match self.row(keys::whereabouts(here)).await? {
                     Some(whereabouts) => whereabouts,

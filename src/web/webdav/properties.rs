@@ -14,53 +14,13 @@ use crate::blobs::Space;
 use crate::ops::properties::{Found, Look, Patched, Search, Wanted};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Depth;
+use crate::protocol::live::{self, InAllProp, LIVE, Live};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{
-    DAV_NS, Multistatus, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
+    Multistatus, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
     parse_propertyupdate, parse_propfind, supported_lock, write_activelock,
 };
 use crate::web::body::Body;
-
-/// A property that the server knows itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Live {
-    CreationDate,
-    GetContentLength,
-    GetContentType,
-    GetEtag,
-    GetLastModified,
-    LockDiscovery,
-    QuotaAvailableBytes,
-    QuotaUsedBytes,
-    ResourceId,
-    ResourceType,
-    SupportedLock,
-}
-
-/// Element names, and whether allprop gives them: only what RFC 4918 defines (RFC 4331 §2).
-const LIVE: [(Live, &str, InAllProp); 11] = [
-    (Live::CreationDate, "D:creationdate", InAllProp::Yes),
-    (Live::GetContentLength, "D:getcontentlength", InAllProp::Yes),
-    (Live::GetContentType, "D:getcontenttype", InAllProp::Yes),
-    (Live::GetEtag, "D:getetag", InAllProp::Yes),
-    (Live::GetLastModified, "D:getlastmodified", InAllProp::Yes),
-    (Live::LockDiscovery, "D:lockdiscovery", InAllProp::Yes),
-    (
-        Live::QuotaAvailableBytes,
-        "D:quota-available-bytes",
-        InAllProp::No,
-    ),
-    (Live::QuotaUsedBytes, "D:quota-used-bytes", InAllProp::No),
-    (Live::ResourceId, "D:resource-id", InAllProp::No),
-    (Live::ResourceType, "D:resourcetype", InAllProp::Yes),
-    (Live::SupportedLock, "D:supportedlock", InAllProp::Yes),
-];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InAllProp {
-    Yes,
-    No,
-}
 
 /// Most answers are small and go out whole, with a length; the others are streamed.
 const PAGES_AT_ONCE: usize = 3;
@@ -152,7 +112,7 @@ fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavErro
     };
     let mut other = Vec::new();
     for name in names {
-        match live_of(&name) {
+        match live::find(&name) {
             Some(known) if !live.contains(&known) => live.push(known),
             Some(_) => {}
             None => other.push(name),
@@ -173,16 +133,6 @@ fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavErro
         space,
         now: call.ask.now,
     })
-}
-
-fn live_of(name: &QName) -> Option<(Live, &'static str)> {
-    if name.ns != DAV_NS {
-        return None;
-    }
-    let known = LIVE
-        .iter()
-        .find(|(_, element, _)| element[2..] == name.name)?;
-    Some((known.0, known.1))
 }
 
 impl Rendering {
