@@ -7,6 +7,7 @@
 //! - [`ops`]: one function for each thing a user can do, each one transaction:
 //!   *read what the rules need, ask the rules, write*.
 //! - [`store`] and [`blobs`]: keeping. Rows behind a seam of two traits, content in files.
+//! - [`rights`]: roles, privileges, and which grant counts.
 //! - [`lock`]: what a lock is, and in [`lock::rules`] what it lets whom do. [`resource`]: what the
 //!   tree is made of.
 //! - [`protocol`]: bytes of HTTP and WebDAV into values and back.
@@ -23,5 +24,6 @@ pub mod lock;
 pub mod ops;
 pub mod protocol;
 pub mod resource;
+pub mod rights;
 pub mod store;
 pub mod web;

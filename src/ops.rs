@@ -83,6 +83,7 @@ impl Ask {
                 id: crate::lock::UserId(uuid::Uuid::from_u128(1)),
                 name: "alice".to_owned(),
                 admin: false,
+                scope: crate::rights::Scope::default(),
             },
             now,
             program: "test".to_owned(),

@@ -9,6 +9,7 @@ use super::Dav;
 use super::password::{Password, PasswordError};
 use crate::lock::UserId;
 use crate::protocol::time::Timestamp;
+use crate::rights::Scope;
 use crate::store::engine::{Mode, StoreError, Txn};
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
@@ -25,8 +26,10 @@ pub struct Principal {
     pub id: UserId,
     /// For people to read.
     pub name: String,
-    /// Whether this user may release other people's locks and read the metrics.
+    /// Whether this user may do everything everywhere.
     pub admin: bool,
+    /// What the credential of this request allows.
+    pub scope: Scope,
 }
 
 impl From<&User> for Principal {
@@ -35,6 +38,7 @@ impl From<&User> for Principal {
             id: user.id,
             name: user.name.clone(),
             admin: user.admin,
+            scope: Scope::default(),
         }
     }
 }

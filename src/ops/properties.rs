@@ -432,6 +432,7 @@ mod tests {
                 id: UserId(uuid::Uuid::from_u128(1)),
                 name: "alice".to_owned(),
                 admin: false,
+                scope: crate::rights::Scope::default(),
             },
             now: NOW,
             program: "test".to_owned(),

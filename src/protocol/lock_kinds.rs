@@ -99,7 +99,7 @@ pub struct UnknownWord {
 const WORD_CHARS_MAX: usize = 40;
 
 impl UnknownWord {
-    fn new(what: &'static str, word: &str, allowed: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, word: &str, allowed: &'static str) -> Self {
         Self {
             what,
             word: word.chars().take(WORD_CHARS_MAX).collect(),

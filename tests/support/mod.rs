@@ -32,6 +32,7 @@ pub(crate) fn user(name: &str) -> Principal {
         id: UserId(Uuid::from_u128(id)),
         name: name.to_owned(),
         admin: false,
+        scope: lockkeeper::rights::Scope::default(),
     }
 }
 
