@@ -422,8 +422,9 @@ fn what_can_be_stolen() {
     assert_eq!(answer, Some(Refusal::Here(vec![victim.clone()])));
     for kind in [Transient, ReadOnly] {
         let other = lock(kind, Exclusive, 2, 10);
-        let answer = steal(&boss, &other, heir(&other), &around(&[other.clone()]));
-        assert_eq!(answer.err(), Some(Refusal::Here(vec![other])));
+        let here = [other];
+        let answer = steal(&boss, &here[0], heir(&here[0]), &around(&here));
+        assert_eq!(answer.err(), Some(Refusal::Here(here.to_vec())));
     }
     let mine = lock(Transient, Exclusive, 1, 12);
     let beside = around(&[victim.clone(), mine]);
