@@ -5,7 +5,9 @@
 //! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
 pub mod engine;
+pub mod grants;
 mod group_commit;
+mod groups;
 mod keys;
 mod locks;
 pub mod memory;

@@ -32,6 +32,8 @@ const ALLOW: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIN
 struct Call {
     dav: Arc<Dav>,
     ask: Ask,
+    /// What the ask is about.
+    path: DavPath,
     headers: HeaderMap,
     body: RequestBody,
 }
@@ -49,18 +51,20 @@ pub async fn respond(
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
         return options();
     }
-    let ask = match read_ask(dav, principal, now, parts.uri.path(), &parts.headers) {
-        Ok(ask) => ask,
+    let read = read_ask(dav, principal, now, parts.uri.path(), &parts.headers);
+    let (ask, path) = match read {
+        Ok(read) => read,
         Err(error) => return answer::refusal(&error),
     };
     let told = (
         ask.principal.name.clone(),
-        ask.path.clone(),
+        path.clone(),
         ask.program.clone(),
     );
     let call = Call {
         dav: Arc::clone(dav),
         ask,
+        path,
         headers: parts.headers,
         body,
     };
@@ -113,18 +117,20 @@ fn read_ask(
     now: Timestamp,
     path: &str,
     headers: &HeaderMap,
-) -> Result<Ask, DavError> {
+) -> Result<(Ask, DavPath), DavError> {
     let config = dav.config();
     let path_bytes_max = config.limits.path_bytes_max;
-    Ok(Ask {
+    let path = DavPath::parse(path, path_bytes_max)?;
+    let ask = Ask {
         principal: principal.clone(),
         now,
         program: caller::program(headers),
-        path: DavPath::parse(path, path_bytes_max)?,
+        target: path.clone().into(),
         if_header: IfHeader::from_headers(headers, &config.server.hosts, path_bytes_max)?,
         conditions: Conditions::from_headers(headers)?,
         lock_token: None,
-    })
+    };
+    Ok((ask, path))
 }
 
 impl Call {

@@ -14,10 +14,10 @@ use super::fault::Fault;
 use super::multipart::Form;
 use super::route::{FORM, JSON, Parameters};
 use crate::ops::access::Principal;
+use crate::ops::target::Target;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Conditions;
-use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::web::auth::Authenticator;
 use crate::web::body::RequestBody;
@@ -55,13 +55,13 @@ impl Call {
             .ok_or(Fault::SignIn(crate::web::auth::Refusal::Missing))
     }
 
-    /// The same question to an operation, without conditions.
-    pub(in crate::web) fn ask(&self, path: DavPath) -> Result<Ask, Fault> {
+    /// A question to an operation about a path or an id, without conditions.
+    pub(in crate::web) fn ask(&self, target: impl Into<Target>) -> Result<Ask, Fault> {
         Ok(Ask {
             principal: self.principal()?.clone(),
             now: self.now,
             program: caller::program(&self.headers),
-            path,
+            target: target.into(),
             if_header: None,
             conditions: Conditions::default(),
             lock_token: None,

@@ -154,7 +154,10 @@ fn code_of(fault: &Fault) -> (u16, ErrorCode) {
             DavError::BadRequest(_) | DavError::PathTooLong(_) | DavError::NotAllowedHere(_) => {
                 (400, Code::BadRequest)
             }
-            DavError::Forbidden(_) | DavError::FiniteDepthOnly(_) => (403, Code::Forbidden),
+            DavError::NotLocked => (500, Code::FileNotLock),
+            DavError::Forbidden(_)
+            | DavError::FiniteDepthOnly(_)
+            | DavError::NeedsPrivilege { .. } => (403, Code::Forbidden),
             DavError::ForeignDestination(_) => (400, Code::BadRequest),
             DavError::NotFound => (404, Code::NotFound),
             DavError::PreconditionFailed(_) => (412, Code::PreconditionFailed),

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Answer, Call, answer, incomplete, listing};
 use crate::ops::Ask;
-use crate::ops::content::{Outcome, Uploaded};
+use crate::ops::content::{Manner, Outcome, Then, Uploaded};
 use crate::ops::intake::Intake;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{
@@ -128,7 +128,7 @@ async fn put_whole(call: &mut Call) -> Result<Uploaded, DavError> {
     }
     let content = intake.finish(sent_media_type(&call.headers)).await?;
     call.dav
-        .upload(&call.ask, content, modified_override(&call.headers), None)
+        .upload(&call.ask, content, manner(call, None))
         .await
 }
 
@@ -151,8 +151,16 @@ async fn put_part(
     let base = old.content.as_ref().map(|content| content.version);
     let content = intake.finish(media_type).await?;
     call.dav
-        .upload(&call.ask, content, modified_override(&call.headers), base)
+        .upload(&call.ask, content, manner(call, base))
         .await
+}
+
+fn manner(call: &Call, base: Option<u64>) -> Manner {
+    Manner {
+        modified: modified_override(&call.headers),
+        base,
+        then: Then::Nothing,
+    }
 }
 
 async fn pour(

@@ -262,7 +262,7 @@ pub(super) async fn proppatch(mut call: Call) -> Answer {
     let body = call.xml().await?;
     let patches = parse_propertyupdate(&body, &call.xml_limits())?;
     let answers = call.dav.patch(&call.ask, &patches).await?;
-    let href = call.ask.path.href(call.ask.path.has_trailing_slash());
+    let href = call.path.href(call.path.has_trailing_slash());
     Ok(patched(&href, &patches, &answers))
 }
 
