@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, RequestBody};
+use super::caller;
 use crate::ops::access::Principal;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
@@ -123,22 +124,13 @@ fn read_ask(
     let ask = Ask {
         principal: principal.clone(),
         now,
-        program: program(headers),
+        program: caller::program(headers),
         target: path.clone().into(),
         if_header: IfHeader::from_headers(headers, &config.server.hosts, path_bytes_max)?,
         conditions: Conditions::from_headers(headers)?,
         lock_token: None,
     };
     Ok((ask, path))
-}
-
-/// The User-Agent, for people to read.
-fn program(headers: &HeaderMap) -> String {
-    const CHARS_MAX: usize = 100;
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok());
-    agent.unwrap_or("unknown").chars().take(CHARS_MAX).collect()
 }
 
 impl Call {

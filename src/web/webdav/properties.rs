@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::{Response, StatusCode};
 
-use super::content::media_type;
 use super::locking::shown;
 use super::{Answer, Call, answer};
 use crate::blobs::Space;
@@ -24,6 +23,7 @@ use crate::protocol::xml::{
 };
 use crate::rights::Privilege;
 use crate::web::body::Body;
+use crate::web::download::media_type;
 
 /// Most answers are small and go out whole, with a length; the others are streamed.
 const PAGES_AT_ONCE: usize = 3;
