@@ -7,15 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
-use super::auth::{Authenticator, Refusal};
+use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
@@ -127,12 +126,13 @@ impl Door {
         if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
             return Ok(None);
         }
-        let authorization = request
-            .headers()
-            .get(AUTHORIZATION)
-            .map(HeaderValue::as_bytes);
+        let credentials = if reserved::is_of_docspace(request.uri().path()) {
+            Credentials::in_docspace_headers(request.headers())
+        } else {
+            Credentials::in_authorization(request.headers())
+        };
         self.auth
-            .authenticate(authorization, peer, now)
+            .authenticate(credentials, peer, now)
             .await
             .map(Some)
     }
@@ -168,7 +168,7 @@ impl Door {
         }
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         match reserved {
-            Reserved::Metrics if looks && !principal.admin => text(
+            Reserved::Metrics if looks && !principal.is_administrator() => text(
                 StatusCode::FORBIDDEN,
                 "only admin users may read the metrics\n",
             ),
@@ -212,9 +212,13 @@ impl Door {
                 .insert(RETRY_AFTER, HeaderValue::from_static("5"));
             return response;
         }
-        if *refusal == Refusal::Wrong {
-            // Without the name: people type passwords there.
-            tracing::warn!(%peer, "wrong user name or password");
+        // Without the name: people type passwords there.
+        match refusal {
+            Refusal::Wrong => tracing::warn!(%peer, "wrong user name or password"),
+            Refusal::WrongToken => tracing::warn!(%peer, "wrong token"),
+            Refusal::Missing | Refusal::Unavailable(_) => {}
+        }
+        if matches!(refusal, Refusal::Wrong | Refusal::WrongToken) {
             self.metrics.login_failed();
         }
         let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));

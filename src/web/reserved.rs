@@ -36,6 +36,15 @@ pub(super) fn find(path: &str) -> Option<Reserved> {
     }
 }
 
+/// Whether `path` (encoded) belongs to the API that is like DocSpace's: `/api/2.0` and below.
+pub(super) fn is_of_docspace(path: &str) -> bool {
+    let segments = path.trim_start_matches('/').split('/');
+    let first_two = segments.take(2).map(|segment| percent_decode_str(segment));
+    first_two
+        .map(|segment| segment.collect::<Vec<u8>>())
+        .eq([b"api".as_slice(), b"2.0"])
+}
+
 /// Whether a Destination leads there. Asked of the path as it was read, not of the header: two
 /// readings of one header differ some day, and what was put there could never be reached again.
 pub(super) fn is_reserved(destination: &DavPath) -> bool {
@@ -67,6 +76,21 @@ mod tests {
         check("/.lockkeeper/health", Some(Reserved::Health));
         check("/.lockkeeper/health/", Some(Reserved::Other));
         check("/.lockkeeper/metrics", Some(Reserved::Metrics));
+    }
+
+    #[test]
+    fn what_is_of_docspace() {
+        fn check(path: &str, expect: bool) {
+            assert_eq!(is_of_docspace(path), expect, "{path}");
+        }
+        check("/api/2.0/files/@my", true);
+        check("/api/2.0", true);
+        check("//%61pi/2%2E0/files", true);
+        check("/api/2.0x/files", false);
+        check("/api", false);
+        check("/api/token", false);
+        check("/x/api/2.0", false);
+        check("/", false);
     }
 
     #[test]
