@@ -13,6 +13,7 @@ pub mod locking;
 pub mod password;
 pub mod properties;
 pub mod relocate;
+pub mod versions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -122,7 +122,7 @@ impl Dav {
             .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
             .await?;
         doubt.end();
-        if matches!(content.content.place, Place::File(_)) {
+        if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
         Ok(uploaded)
@@ -217,7 +217,7 @@ impl Dav {
                 let (parent, name) = gap(ask, &walk)?;
                 judge(&mut tx, ask, &walk, Safe::No).await?;
                 let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
-                let collection = new_resource(id, name, ask.now, None);
+                let collection = new_resource(id, name, ask, None);
                 Ok(tx.make(&cleared, parent, &collection, None)?)
             })
         })
@@ -292,7 +292,8 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let new = upload.content.clone();
     let Some(file) = walk.found() else {
         let (parent, name) = gap(upload.ask, &walk)?;
-        let file = new_resource(upload.new_id, name, upload.ask.now, Some(new.content));
+        let content = new.as_first(&cleared, upload.ask.now);
+        let file = new_resource(upload.new_id, name, upload.ask, Some(content));
         let file = Resource {
             modified: upload.modified,
             ..file
@@ -310,8 +311,9 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         ));
     }
     let parent = walk.parent().map_or(ResourceId::ROOT, |parent| parent.id);
+    let keep = upload.dav.config.versions.keep;
     let file = tx
-        .replace_content(&cleared, parent, file, new, upload.modified)
+        .replace_content(&cleared, parent, file, new, upload.modified, keep)
         .await?;
     Ok(Uploaded {
         file,
@@ -339,15 +341,16 @@ pub(super) fn file_gap<'a>(ask: &'a Ask, walk: &Walk) -> Result<(ResourceId, &'a
 pub(super) fn new_resource(
     id: ResourceId,
     name: &Name,
-    now: Timestamp,
+    ask: &Ask,
     content: Option<Content>,
 ) -> Resource {
     Resource {
         id,
         name: name.as_str().to_owned(),
         content,
-        created: now,
-        modified: now,
+        made_by: ask.principal.id,
+        created: ask.now,
+        modified: ask.now,
         property_count: 0,
     }
 }

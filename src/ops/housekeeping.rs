@@ -144,7 +144,9 @@ mod tests {
 
     async fn start(engine: &Arc<dyn Engine>, folder: &std::path::Path) -> Dav {
         let blobs = Blobs::open(folder, 0).expect("a folder");
-        Dav::new(Arc::clone(engine), blobs, Config::default(), NOW)
+        let mut config = Config::default();
+        config.versions.keep = 1;
+        Dav::new(Arc::clone(engine), blobs, config, NOW)
             .await
             .expect("a tree")
     }
@@ -272,15 +274,15 @@ mod tests {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let dav = start(&engine, folder.path()).await;
         dav.make_collection(&ask("/c")).await.expect("made");
-        for path in ["/c/a", "/c/a", "/c/b"] {
+        for path in ["/c/a", "/c/a", "/c/a", "/c/b"] {
             let content = large_upload(&dav).await;
             dav.upload(&ask(path), content, None, None)
                 .await
                 .expect("uploaded");
         }
-        assert_eq!(files(&dav).await, 3);
+        assert_eq!(files(&dav).await, 4);
         dav.sweep(NOW).await.expect("swept");
-        assert_eq!(files(&dav).await, 2);
+        assert_eq!(files(&dav).await, 3, "of one an old version is kept");
         dav.delete(&ask("/c")).await.expect("deleted");
         dav.sweep(NOW).await.expect("swept");
         assert_eq!(files(&dav).await, 0);
