@@ -203,20 +203,21 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let before = start(&engine, folder.path()).await;
-        let kept = large_upload(&before).await;
-        before
-            .upload(&ask("/kept"), kept, None, None)
-            .await
-            .expect("uploaded");
+        for _version in 1..=2 {
+            let kept = large_upload(&before).await;
+            let uploaded = before.upload(&ask("/kept"), kept, None, None).await;
+            uploaded.expect("uploaded");
+        }
         let _never_named = large_upload(&before).await;
         drop(before);
 
         let after = start(&engine, folder.path()).await;
         let _under_way = large_upload(&after).await;
-        assert_eq!(files(&after).await, 3);
+        assert_eq!(files(&after).await, 4);
         assert_eq!(after.remove_orphans(NOW).await, Ok(1));
-        assert_eq!(files(&after).await, 2);
-        assert!(after.read_content(&ask("/kept")).await.is_ok());
+        assert_eq!(files(&after).await, 3);
+        assert!(after.read_version(&ask("/kept"), 1).await.is_ok());
+        assert!(after.read_version(&ask("/kept"), 2).await.is_ok());
     }
 
     #[tokio::test]
