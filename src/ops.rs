@@ -4,8 +4,10 @@
 pub mod access;
 pub mod admin;
 pub mod content;
+pub mod detail;
 mod events;
 mod gate;
+pub mod grants;
 mod housekeeping;
 mod ids;
 pub mod intake;
@@ -13,7 +15,9 @@ pub mod locking;
 pub mod password;
 pub mod properties;
 pub mod relocate;
+pub mod target;
 pub mod versions;
+mod visit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +25,7 @@ use std::time::Duration;
 use access::Principal;
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use target::Target;
 use tokio::sync::Notify;
 
 use crate::blobs::{Blobs, Space};
@@ -29,7 +34,6 @@ use crate::lock::LockToken;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Conditions;
 use crate::protocol::if_header::IfHeader;
-use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
 use crate::store::engine::{Engine, Mode, Txn};
@@ -66,7 +70,7 @@ pub struct Ask {
     /// The program that asks (User-Agent), for people who read events.
     pub program: String,
     /// What is asked about.
-    pub path: DavPath,
+    pub target: Target,
     /// The `If` header.
     pub if_header: Option<IfHeader>,
     /// The conditions of RFC 9110.
@@ -78,7 +82,7 @@ pub struct Ask {
 impl Ask {
     /// What alice asks about `path`, without conditions.
     #[cfg(test)]
-    fn of(path: DavPath, now: Timestamp) -> Self {
+    fn of(path: crate::protocol::path::DavPath, now: Timestamp) -> Self {
         Self {
             principal: Principal {
                 id: crate::lock::UserId(uuid::Uuid::from_u128(1)),
@@ -88,7 +92,7 @@ impl Ask {
             },
             now,
             program: "test".to_owned(),
-            path,
+            target: Target::Path(path),
             if_header: None,
             conditions: Conditions::default(),
             lock_token: None,

@@ -6,7 +6,9 @@
 
 mod content;
 pub mod engine;
+pub mod grants;
 mod group_commit;
+mod groups;
 mod keys;
 mod locks;
 pub mod memory;

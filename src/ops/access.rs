@@ -32,6 +32,13 @@ pub struct Principal {
     pub scope: Scope,
 }
 
+impl Principal {
+    /// Whether this request may do everything everywhere: an admin with a whole credential.
+    pub fn is_administrator(&self) -> bool {
+        self.admin && self.scope.is_whole()
+    }
+}
+
 impl From<&User> for Principal {
     fn from(user: &User) -> Self {
         Self {

@@ -126,7 +126,7 @@ mod tests {
     use crate::config::Config;
     use crate::lock::{LockDepth, LockScope};
     use crate::ops::Ask;
-    use crate::ops::content::Outcome;
+    use crate::ops::content::{Manner, Outcome};
     use crate::ops::intake::Intake;
     use crate::ops::locking::LockAsk;
     use crate::ops::relocate::CopyDepth;
@@ -205,7 +205,7 @@ mod tests {
         let before = start(&engine, folder.path()).await;
         for _version in 1..=2 {
             let kept = large_upload(&before).await;
-            let uploaded = before.upload(&ask("/kept"), kept, None, None).await;
+            let uploaded = before.upload(&ask("/kept"), kept, Manner::default()).await;
             uploaded.expect("uploaded");
         }
         let _never_named = large_upload(&before).await;
@@ -228,7 +228,7 @@ mod tests {
         let content = large_upload(&dav).await;
         let somebody = engine.begin(Mode::Write).await.expect("begun");
         let ask_a = ask("/a");
-        let upload = dav.upload(&ask_a, content, None, None);
+        let upload = dav.upload(&ask_a, content, Manner::default());
         assert!(upload.now_or_never().is_none(), "it waits for its turn");
         drop(somebody);
         assert_eq!(files(&dav).await, 1);
@@ -253,7 +253,9 @@ mod tests {
         for n in 0..PAGE {
             let file = ask(&format!("{deep}/{n}"));
             let content = empty(&dav).await;
-            dav.upload(&file, content, None, None).await.expect("made");
+            dav.upload(&file, content, Manner::default())
+                .await
+                .expect("made");
             dav.patch(&file, &patches).await.expect("set");
             dav.lock(&file, &one_second()).await.expect("locked");
         }
@@ -277,7 +279,7 @@ mod tests {
         dav.make_collection(&ask("/c")).await.expect("made");
         for path in ["/c/a", "/c/a", "/c/a", "/c/b"] {
             let content = large_upload(&dav).await;
-            dav.upload(&ask(path), content, None, None)
+            dav.upload(&ask(path), content, Manner::default())
                 .await
                 .expect("uploaded");
         }
@@ -297,7 +299,7 @@ mod tests {
         let is_due = || dav.content_ended().now_or_never().is_some();
         for path in ["/a", "/b", "/c"] {
             let content = large_upload(&dav).await;
-            let uploaded = dav.upload(&ask(path), content, None, None).await;
+            let uploaded = dav.upload(&ask(path), content, Manner::default()).await;
             uploaded.expect("uploaded");
         }
         let to = |path| DavPath::parse(path, 4096).expect("a path");

@@ -1,17 +1,19 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
 use super::access::Principal;
-use super::content::{file_gap, new_resource};
+use super::content::new_resource;
 use super::events::{LockEvent, tell};
-use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
+use super::gate::{asker, clear, judge, lock_root_href, refused};
+use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::config::Infinite;
 pub use crate::lock::LockDepth;
-use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn, Surroundings};
+use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
 use crate::protocol::headers::{RequestedTimeout, Safe};
 use crate::resource::ResourceId;
+use crate::rights::{Privilege, Privileges};
 use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
@@ -43,9 +45,14 @@ pub struct LockView {
 }
 
 impl LockView {
-    /// `lock` as `principal` may see it.
-    pub(super) fn new(lock: Lock, href: String, principal: &Principal) -> Self {
-        let shown = lock.owner == principal.id || super_check_in(principal) == SuperCheckIn::Held;
+    /// `lock` as `principal` may see it, who has these privileges at its root.
+    pub(super) fn new(
+        lock: Lock,
+        href: String,
+        principal: &Principal,
+        at_root: Privileges,
+    ) -> Self {
+        let shown = lock.owner == principal.id || at_root.has(Privilege::SuperCheckIn);
         let token = shown.then_some(lock.token);
         Self { lock, href, token }
     }
@@ -126,7 +133,7 @@ impl Dav {
         ask: &Ask,
         timeout: RequestedTimeout,
     ) -> Result<Vec<LockView>, DavError> {
-        if ask.if_header.is_none() {
+        if ask.if_header.is_none() && ask.lock_token.is_none() {
             return Err(DavError::BadRequest(
                 "a LOCK without a body refreshes a lock and must name its token in an If header"
                     .to_owned(),
@@ -153,17 +160,47 @@ impl Dav {
                 Box::pin(unlock(txn, ask, *token))
             })
             .await?;
-        let own = lock.owner == ask.principal.id;
-        tell(
-            if own {
-                LockEvent::Released
-            } else {
-                LockEvent::ForcedRelease
-            },
-            ask,
-            &lock,
-        );
+        tell_released(ask, &lock);
         Ok(())
+    }
+
+    /// Ends the lock that `named` names, or without a name what a check-in means: the user's own
+    /// check-out, else the user's own freeze, else for a holder of SuperCheckIn whatever stands.
+    pub async fn check_in(
+        &self,
+        ask: &Ask,
+        named: Option<LockToken>,
+    ) -> Result<Vec<Lock>, DavError> {
+        let ending = (ask, named);
+        let ended = self
+            .write(&ending, |txn, (ask, named)| {
+                Box::pin(async move {
+                    let mut tx = Tx::new(txn, ask.now);
+                    let visit = visit(&mut tx, ask).await?;
+                    judge(&mut tx, ask, &visit, Safe::No).await?;
+                    end_check_out(&mut tx, ask, &visit, *named).await
+                })
+            })
+            .await?;
+        ended.iter().for_each(|lock| tell_released(ask, lock));
+        Ok(ended)
+    }
+
+    /// Takes a check-out over: in one transaction its owner's locks on the resource end and a
+    /// check-out of the asking user begins. `named` is the lock that is meant to be replaced, so
+    /// of several thieves one wins.
+    pub async fn steal(&self, ask: &Ask, named: LockToken) -> Result<LockView, DavError> {
+        self.require_room(0)?;
+        let stealing = (ask, named, LockToken::random());
+        let (view, lost) = self
+            .write(&stealing, |txn, (ask, named, token)| {
+                Box::pin(steal(txn, ask, *named, *token))
+            })
+            .await?;
+        lost.iter()
+            .for_each(|lock| tell(LockEvent::Stolen, ask, lock));
+        tell(LockEvent::Taken, ask, &view.lock);
+        Ok(view)
     }
 
     /// How many locks of each kind stand: persistent, transient, read-only.
@@ -204,18 +241,23 @@ impl Dav {
 async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {
     let Taking { dav, ask, .. } = taking;
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let walk = &visit.walk;
     let gap = if walk.found().is_none() {
-        Some(file_gap(ask, &walk)?)
+        Some(visit.file_gap()?)
     } else {
         None
     };
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let privilege = Privilege::to_take(taking.lock.kind);
+    let covers_all = taking.wanted.depth == LockDepth::Infinity;
+    visit.require(privilege)?;
+    if covers_all {
+        visit.require_below(&mut tx, privilege).await?;
+    }
+    judge(&mut tx, ask, &visit, Safe::No).await?;
     check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
 
-    let around = tx
-        .surroundings(&walk, taking.wanted.depth == LockDepth::Infinity)
-        .await?;
+    let around = tx.surroundings(walk, covers_all).await?;
     let root = walk.found().map_or(taking.new_id, |resource| resource.id);
     let lock = Lock {
         root,
@@ -224,21 +266,21 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     // Before asking for leave to make a file: a conflict is what the client has to know of.
     let granted = match rules::grant(lock, &around) {
         Ok(granted) => granted,
-        Err(refusal) => return Err(conflict(&mut tx, ask, refusal).await?),
+        Err(refusal) => return Err(conflict(&mut tx, &visit, refusal).await?),
     };
     if let Some((parent, name)) = gap {
-        let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+        let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
         let content = NewContent::empty(taking.version).as_first(&cleared, ask.now);
         let file = new_resource(root, name, ask, Some(content));
         tx.make(&cleared, parent, &file, None)?;
     }
     tx.add_lock(&granted, &walk.ancestor_ids())?;
     let lock = granted.lock().clone();
-    let href = ask.path.href(
+    let href = visit.path.href(
         walk.found()
             .is_some_and(crate::resource::Resource::is_collection),
     );
-    let view = LockView::new(lock, href, &ask.principal);
+    let view = LockView::new(lock, href, &ask.principal, visit.privileges_at(root));
     Ok(Taken {
         view,
         created: walk.found().is_none(),
@@ -274,11 +316,15 @@ async fn check_limits(
 
 /// A refused LOCK. Of a collection, the answer names each conflicting lock below it, and the
 /// collection as what failed with it (RFC 4918 §9.10.9).
-async fn conflict(tx: &mut Tx<'_>, ask: &Ask, refusal: Refusal) -> Result<DavError, DavError> {
+async fn conflict(
+    tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
+    refusal: Refusal,
+) -> Result<DavError, DavError> {
     let mut error = refused(tx, refusal, DavError::LockConflict).await?;
     if let DavError::Members(members) = &mut error {
         members.push(MemberError {
-            href: ask.path.href(true),
+            href: visit.path.href(true),
             error: DavError::FailedDependency,
         });
     }
@@ -287,13 +333,12 @@ async fn conflict(tx: &mut Tx<'_>, ask: &Ask, refusal: Refusal) -> Result<DavErr
 
 async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockView>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    if walk.found().is_none() {
-        return Err(DavError::NotFound);
-    }
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let visit = visit(&mut tx, ask).await?;
+    visit.resource()?;
+    visit.require_writing_credential()?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
     let tokens = ask.tokens();
-    let around = tx.surroundings(&walk, false).await?;
+    let around = tx.surroundings(&visit.walk, false).await?;
     let submitted: Vec<Lock> = around
         .in_force()
         .filter(|lock| tokens.contains(&lock.token))
@@ -301,20 +346,23 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
         .collect();
     if submitted.is_empty() {
         return Err(DavError::PreconditionFailed(
-            "no lock that the If header names covers this address; take a new one".to_owned(),
+            "no lock that was named covers this; it has ended, so take a new one".to_owned(),
         ));
     }
     let mut views = Vec::with_capacity(submitted.len());
     for old in submitted {
         let deadline = ask.now.plus_seconds(seconds);
+        let asker = asker(ask, &tokens, visit.super_check_in_at(old.root));
         let around = around_root(&mut tx, &old).await?;
-        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline, &around) {
+        let granted = match rules::refresh(&asker, &old, deadline, &around) {
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
         tx.renew_lock(&old, &granted)?;
         let href = lock_root_href(&mut tx, &old).await?;
-        views.push(LockView::new(granted.lock().clone(), href, &ask.principal));
+        let at_root = visit.privileges_at(old.root);
+        let lock = granted.lock().clone();
+        views.push(LockView::new(lock, href, &ask.principal, at_root));
     }
     Ok(views)
 }
@@ -332,22 +380,112 @@ async fn around_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<Surroundings, DavEr
 
 async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    judge(&mut tx, ask, &walk, Safe::No).await?;
-    let around = tx.surroundings(&walk, false).await?;
+    let visit = visit(&mut tx, ask).await?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
+    end_named(&mut tx, ask, &visit, token).await
+}
+
+async fn end_named(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+    token: LockToken,
+) -> Result<Lock, DavError> {
+    let around = tx.surroundings(&visit.walk, false).await?;
     let lock = around.in_force().find(|lock| lock.token == token).cloned();
     let lock = lock
-        .filter(|_| walk.found().is_some())
+        .filter(|_| visit.walk.found().is_some())
         .ok_or(DavError::TokenMismatch)?;
-    match rules::release(&asker(ask, &[]), &lock) {
+    visit.require_writing_credential()?;
+    let asker = asker(ask, &[], visit.super_check_in_at(lock.root));
+    match rules::release(&asker, &lock) {
         Ok(ended) => {
             tx.end_lock(&ended).await?;
             Ok(lock)
         }
-        Err(refusal) => Err(refused(&mut tx, refusal, |mut locks| match locks.pop() {
-            Some(lock) => DavError::NotYourLock(lock),
-            None => DavError::TokenMismatch,
-        })
-        .await?),
+        Err(refusal) => Err(not_yours(tx, refusal).await?),
     }
+}
+
+/// Ends what a check-in means, see [`Dav::check_in`].
+pub(super) async fn end_check_out(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+    named: Option<LockToken>,
+) -> Result<Vec<Lock>, DavError> {
+    let resource = visit.resource()?.id;
+    if let Some(token) = named {
+        return Ok(vec![end_named(tx, ask, visit, token).await?]);
+    }
+    visit.require_writing_credential()?;
+    let here = tx.locks_on(resource).await?;
+    if here.is_empty() {
+        return Err(DavError::NotLocked);
+    }
+    let asker = asker(ask, &[], visit.super_check_in_at(resource));
+    let ended = match rules::check_in(&asker, &here) {
+        Ok(ended) => ended,
+        Err(refusal) => return Err(not_yours(tx, refusal).await?),
+    };
+    for ended in &ended {
+        tx.end_lock(ended).await?;
+    }
+    Ok(ended.iter().map(|ended| ended.lock().clone()).collect())
+}
+
+async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavError, DavError> {
+    refused(tx, refusal, |mut locks| match locks.pop() {
+        Some(lock) => DavError::NotYourLock(lock),
+        None => DavError::TokenMismatch,
+    })
+    .await
+}
+
+async fn steal(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+    named: LockToken,
+    token: LockToken,
+) -> Result<(LockView, Vec<Lock>), DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?.id;
+    visit.require(Privilege::SuperCheckIn)?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
+    let around = tx.surroundings(&visit.walk, true).await?;
+    let victim = around.here.iter().find(|lock| lock.token == named).cloned();
+    let victim = victim.ok_or(DavError::TokenMismatch)?;
+    let heir = Lock {
+        token,
+        owner: ask.principal.id,
+        holder: ask.principal.name.clone(),
+        owner_xml: None,
+        since: ask.now,
+        ..victim.clone()
+    };
+    let asker = asker(ask, &[], visit.super_check_in_at(resource));
+    let (ended, granted) = match rules::steal(&asker, &victim, heir, &around) {
+        Ok(stolen) => stolen,
+        Err(refusal) => return Err(refused(&mut tx, refusal, DavError::LockConflict).await?),
+    };
+    for ended in &ended {
+        tx.end_lock(ended).await?;
+    }
+    tx.add_lock(&granted, &visit.walk.ancestor_ids())?;
+    let lost = ended.iter().map(|ended| ended.lock().clone()).collect();
+    let href = visit.path.href(visit.resource()?.is_collection());
+    let at_root = visit.privileges_at(resource);
+    let view = LockView::new(granted.lock().clone(), href, &ask.principal, at_root);
+    Ok((view, lost))
+}
+
+fn tell_released(ask: &Ask, lock: &Lock) {
+    let own = lock.owner == ask.principal.id;
+    let event = if own {
+        LockEvent::Released
+    } else {
+        LockEvent::ForcedRelease
+    };
+    tell(event, ask, lock);
 }

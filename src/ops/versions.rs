@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::content::{Outcome, Source, Uploaded};
 use super::gate::{clear, judge, judge_if};
 use super::ids::random_version;
+use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::lock::rules::Doing;
 use crate::lock::{LockKind, UserId};
@@ -12,9 +13,9 @@ use crate::protocol::error::DavError;
 use crate::protocol::headers::{EntityTag, Safe, Validators};
 use crate::protocol::time::Timestamp;
 use crate::resource::{Place, Resource, ResourceId, Version};
+use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
-use crate::store::{NewContent, Walk};
 
 /// One version of a file, as its history shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl Dav {
         }
         Err(DavError::Internal(format!(
             "version {number} of {} cannot be read: {why}",
-            ask.path
+            ask.target
         )))
     }
 
@@ -127,9 +128,9 @@ impl Dav {
 
 async fn history(txn: &mut dyn Txn, ask: &Ask) -> Result<Vec<VersionView>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let (file, present) = file(&walk)?;
-    judge_if(&mut tx, ask, &walk).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let (file, present) = file(&visit)?;
+    judge_if(&mut tx, ask, &visit).await?;
     let mut versions = tx.old_versions(file).await?;
     versions.extend(tx.version(file, present).await?);
     let newest_first = versions.into_iter().rev();
@@ -144,9 +145,9 @@ async fn find_version(
     number: u32,
 ) -> Result<(Resource, Bytes), DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let (file, _) = file(&walk)?;
-    judge_if(&mut tx, ask, &walk).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let (file, _) = file(&visit)?;
+    judge_if(&mut tx, ask, &visit).await?;
     let Version { content, modified } = load_version(&mut tx, file, number).await?;
     let validators = Validators {
         etag: Some(content.etag()),
@@ -169,13 +170,16 @@ async fn find_version(
 async fn restore(txn: &mut dyn Txn, restoring: &Restoring<'_>) -> Result<Resource, DavError> {
     let Restoring { dav, ask, .. } = restoring;
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let (file, _) = file(&walk)?;
-    judge(&mut tx, ask, &walk, Safe::No).await?;
-    let cleared = clear(&mut tx, dav, ask, &walk, Doing::Change).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let (file, _) = file(&visit)?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
+    let cleared = clear(&mut tx, dav, ask, &visit, Doing::Change).await?;
     let old = load_version(&mut tx, file, restoring.number).await?;
     let new = NewContent::sharing(&old.content, restoring.version);
-    let parent = walk.parent().map_or(ResourceId::ROOT, |parent| parent.id);
+    let parent = visit
+        .walk
+        .parent()
+        .map_or(ResourceId::ROOT, |parent| parent.id);
     let keep = dav.config.versions.keep;
     // Not the old modification time: programs that compare times would take their copy of what was
     // there a moment ago for the newer one.
@@ -184,9 +188,9 @@ async fn restore(txn: &mut dyn Txn, restoring: &Restoring<'_>) -> Result<Resourc
         .await?)
 }
 
-/// The file that `walk` found and the number of its present version.
-fn file(walk: &Walk) -> Result<(&Resource, u32), DavError> {
-    let file = walk.found().ok_or(DavError::NotFound)?;
+/// The file that was asked about and the number of its present version.
+fn file<'a>(visit: &'a Visit<'_>) -> Result<(&'a Resource, u32), DavError> {
+    let file = visit.resource()?;
     let content = file.content.as_ref().ok_or_else(|| {
         DavError::NotAllowedHere("this is a collection; only files have versions".to_owned())
     })?;

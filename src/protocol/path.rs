@@ -220,6 +220,12 @@ impl DavPath {
         self.names.last()
     }
 
+    /// The path of the member called `name`.
+    #[must_use]
+    pub fn member(&self, name: Name) -> Self {
+        self.names.iter().cloned().chain([name]).collect()
+    }
+
     /// The collection that holds this; `None` for the root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {

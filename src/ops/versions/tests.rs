@@ -4,12 +4,14 @@ use super::*;
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::lock::{LockDepth, LockScope};
+use crate::ops::content::Manner;
 use crate::ops::intake::Intake;
 use crate::ops::locking::LockAsk;
 use crate::ops::relocate::CopyDepth;
 use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::protocol::path::DavPath;
 use crate::resource::{ContentId, INLINE_BYTES_MAX};
+use crate::rights::{Grantee, Role};
 use crate::store::engine::{Engine, Mode, Order};
 use crate::store::memory::MemoryEngine;
 
@@ -51,7 +53,10 @@ async fn put(dav: &Dav, ask: &Ask, letter: u8, size: usize) -> Resource {
     let mut intake = Intake::new(dav, None).unwrap();
     intake.push(Bytes::from(vec![letter; size])).await.unwrap();
     let content = intake.finish(None).await.unwrap();
-    dav.upload(ask, content, None, None).await.unwrap().file
+    dav.upload(ask, content, Manner::default())
+        .await
+        .unwrap()
+        .file
 }
 
 async fn numbers(dav: &Dav, at: &str) -> Vec<u32> {
@@ -124,8 +129,12 @@ async fn an_old_version_keeps_the_time_that_its_author_gave() {
     let (long_ago, content) = (Timestamp(5), content.finish(Some("text/x".to_owned())));
     let file = ask("/a", 1);
     put(&dav, &file, b'x', 3).await;
-    let uploaded = dav.upload(&file, content.await.unwrap(), Some(long_ago), None);
-    uploaded.await.unwrap();
+    let manner = Manner {
+        modified: Some(long_ago),
+        ..Manner::default()
+    };
+    let uploaded = dav.upload(&file, content.await.unwrap(), manner).await;
+    uploaded.unwrap();
     put(&dav, &ask("/a", 2), b'y', 3).await;
 
     let (then, _) = dav.read_version(&file, 2).await.unwrap();
@@ -348,6 +357,33 @@ async fn only_files_have_versions() {
     assert!(matches!(restored, Some(DavError::NotAllowedHere(_))));
     let nothing = dav.history(&ask("/none", 0)).await.err();
     assert_eq!(nothing, Some(DavError::NotFound));
+}
+
+#[tokio::test]
+async fn who_may_read_sees_the_history_and_who_may_write_restores() {
+    let dav = in_memory(10).await;
+    let (folder, file) = (ask("/c", 0), ask("/c/f", 0));
+    dav.make_collection(&folder).await.unwrap();
+    for letter in [b'x', b'y'] {
+        put(&dav, &file, letter, 3).await;
+    }
+    let mut admin = folder;
+    admin.principal.admin = true;
+    let everyone = async |role| {
+        let granted = dav.set_grant(&admin, Grantee::Everyone, Some(role)).await;
+        granted.unwrap();
+    };
+    everyone(Role::Reader).await;
+    assert_eq!(numbers(&dav, "/c/f").await, [2, 1]);
+    assert!(dav.read_version(&file, 1).await.is_ok());
+    let refused = dav.restore(&file, 1).await;
+    assert!(matches!(refused, Err(DavError::NeedsPrivilege { .. })));
+
+    everyone(Role::None).await;
+    let hidden = Some(DavError::NotFound);
+    assert_eq!(dav.history(&file).await.err(), hidden);
+    assert_eq!(dav.read_version(&file, 1).await.err(), hidden);
+    assert_eq!(dav.restore(&file, 1).await.err(), hidden);
 }
 
 /// An engine takes so many rows in one transaction, and a collection has no bound.
