@@ -8,6 +8,7 @@ use super::locking::end_check_out;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
+use crate::lock::LockToken;
 use crate::lock::rules::{Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{ContentRange, Safe};
@@ -73,7 +74,7 @@ pub enum Then {
     /// Nothing: locks stay.
     #[default]
     Nothing,
-    /// The file is checked in.
+    /// The file is checked in: the lock that the ask names ends, or else the user's own.
     CheckIn,
 }
 
@@ -329,7 +330,8 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
     if manner.then == Then::CheckIn {
-        end_check_out(&mut tx, ask, &visit, None).await?;
+        let named = ask.lock_token.as_deref().and_then(LockToken::parse);
+        end_check_out(&mut tx, ask, &visit, named).await?;
     }
     let file = tx
         .replace_content(&cleared, parent, file, new, modified)
