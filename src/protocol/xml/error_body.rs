@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::escape::push_text;
 use super::multistatus::{Multistatus, push_element, push_href};
+use super::principal::push_privilege;
 use super::{DECLARATION, NAMESPACES};
 use crate::protocol::error::{DavError, MemberError, RefusingLock};
 
@@ -66,16 +67,6 @@ fn push_needed_privilege(out: &mut String, href: &str, privilege: &str) {
             push_element(out, "D:privilege", |out| push_privilege(out, privilege));
         });
     });
-}
-
-/// The element of a privilege: RFC 3744 has some of ours, the others are in our namespace.
-pub(super) fn push_privilege(out: &mut String, privilege: &str) {
-    let prefix = if matches!(privilege, "read" | "write") {
-        "D"
-    } else {
-        "L"
-    };
-    out.push_str(&format!("<{prefix}:{privilege}/>"));
 }
 
 /// The precondition with the root of each lock once: two shared locks may have the same.

@@ -226,10 +226,10 @@ async fn may_upload(call: &Call, ask: &mut Ask, form: &Form) -> Result<(), Fault
 
 /// The fields that have come so far: `lockId` goes into the ask.
 fn read_fields(ask: &mut Ask, form: &Form) -> Result<Then, Fault> {
-    let named = lock_id_of_field(form.field("lockId"))?;
-    ask.lock_token = named.map(|id| id.0.to_string());
+    let named = lock_id_of_field(form.field("lockId"))?.map(|id| id.0);
+    ask.lock_token = named.map(|token| token.to_string());
     match form.field("checkIn").unwrap_or_default() {
-        "true" | "True" => Ok(Then::CheckIn),
+        "true" | "True" => Ok(Then::CheckIn(named)),
         "false" | "False" | "" => Ok(Then::Nothing),
         other => Err(Fault::bad_request(format!(
             "checkIn must be true or false, not {other:?}"
