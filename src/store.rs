@@ -4,10 +4,11 @@
 //! durable; it knows nothing of files or locks. Everything above speaks through [`tx::Tx`], which
 //! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
+pub mod credentials;
 pub mod engine;
 pub mod grants;
 mod group_commit;
-mod groups;
+pub mod groups;
 mod keys;
 mod locks;
 pub mod memory;

@@ -7,22 +7,25 @@ mod locks;
 
 use super::response_api::{self, Nothing, ResponseApi};
 use super::route::{ANY, Route, schema_of};
-use super::{Face, call};
+use super::{Face, token};
 use dto::{
     CheckIn, CheckOut, HexId, Listing, ProjectDto, ProjectInodeDto, ProjectInodeLockDto,
     RefreshLock, StealLock, UploadForm,
 };
 
+use crate::web::auth::Credentials;
+
 /// The face.
 pub(super) fn face() -> Face {
-    let mut routes = lock_routes();
+    let mut routes = vec![token::route()];
+    routes.extend(lock_routes());
     routes.extend(file_routes());
     Face {
         prefix: "/api",
         routes,
         refuse: response_api::refuse,
         error: schema_of::<ResponseApi<Nothing>>(),
-        credentials: call::authorization,
+        credentials: |headers| Credentials::in_authorization(headers),
     }
 }
 
@@ -184,7 +187,7 @@ fn file_routes() -> Vec<Route> {
     ]
 }
 
-const AFTER: &str = "Go on behind this name: what `next` of the page before said.";
+const AFTER: &str = "Go on behind this name: what next of the page before said.";
 const LIMIT: &str = "How many at most, 1 to 1000.";
 const PRECONDITION: &str = "A condition of the request (If-Match, …) does not hold.";
 

@@ -49,7 +49,7 @@ pub(super) fn document(faces: &[Face]) -> Value {
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An access token, or an API key (`sk-…`).",
+                    "description": "An access token, or an API key (sk-…).",
                 },
             },
         },
