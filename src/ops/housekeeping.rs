@@ -192,6 +192,7 @@ mod tests {
             depth: LockDepth::Zero,
             timeout: RequestedTimeout::Seconds(1),
             owner_xml: None,
+            comment: None,
         }
     }
 
