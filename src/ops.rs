@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod check_out;
 pub mod content;
 pub mod detail;
 mod events;
@@ -11,6 +12,7 @@ pub mod grants;
 mod housekeeping;
 mod ids;
 pub mod intake;
+pub mod lock_list;
 pub mod locking;
 pub mod password;
 pub mod properties;

@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 
+use super::check_out::end_check_out;
 use super::gate::{clear, judge};
 use super::intake::{Doubt, Intake};
-use super::locking::end_check_out;
+use super::locking::tell_released;
+
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
 use crate::lock::rules::{Cleared, Doing};
+use crate::lock::{Lock, LockToken};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::path::Name;
@@ -34,6 +37,8 @@ pub struct Uploaded {
     pub file: Resource,
     /// Whether it is new.
     pub outcome: Outcome,
+    /// The locks that ended with it.
+    pub checked_in: Vec<Lock>,
 }
 
 /// Whether an operation made something or gave it a new version.
@@ -73,8 +78,8 @@ pub enum Then {
     /// Nothing: locks stay.
     #[default]
     Nothing,
-    /// The file is checked in.
-    CheckIn,
+    /// The file is checked in, as [`Dav::check_in`] does it with this lock's name or without one.
+    CheckIn(Option<LockToken>),
 }
 
 impl Dav {
@@ -140,6 +145,8 @@ impl Dav {
             .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
             .await?;
         doubt.end();
+        let ended = &uploaded.checked_in;
+        ended.iter().for_each(|lock| tell_released(ask, lock));
         if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
@@ -311,6 +318,9 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let new = upload.content.clone();
     let modified = manner.modified.unwrap_or(ask.now);
     let Some(file) = visit.walk.found() else {
+        if manner.then != Then::Nothing {
+            return Err(DavError::NotLocked);
+        }
         let (parent, name) = visit.gap()?;
         let content = new.as_first(&cleared, ask.now);
         let file = new_resource(upload.new_id, name, ask, Some(content));
@@ -319,6 +329,7 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         return Ok(Uploaded {
             file,
             outcome: Outcome::Created,
+            checked_in: Vec::new(),
         });
     };
     let version = file.content.as_ref().map(|content| content.version);
@@ -329,9 +340,10 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     }
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
-    if manner.then == Then::CheckIn {
-        end_check_out(&mut tx, ask, &visit, None).await?;
-    }
+    let checked_in = match manner.then {
+        Then::Nothing => Vec::new(),
+        Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
+    };
     let keep = upload.dav.config.versions.keep;
     let file = tx
         .replace_content(&cleared, parent, file, new, modified, keep)
@@ -339,6 +351,7 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     Ok(Uploaded {
         file,
         outcome: Outcome::Replaced,
+        checked_in,
     })
 }
 

@@ -163,79 +163,6 @@ impl Dav {
         tell_released(ask, &lock);
         Ok(())
     }
-
-    /// Ends the lock that `named` names, or without a name what a check-in means: the user's own
-    /// check-out, else the user's own freeze, else for a holder of SuperCheckIn whatever stands.
-    pub async fn check_in(
-        &self,
-        ask: &Ask,
-        named: Option<LockToken>,
-    ) -> Result<Vec<Lock>, DavError> {
-        let ending = (ask, named);
-        let ended = self
-            .write(&ending, |txn, (ask, named)| {
-                Box::pin(async move {
-                    let mut tx = Tx::new(txn, ask.now);
-                    let visit = visit(&mut tx, ask).await?;
-                    judge(&mut tx, ask, &visit, Safe::No).await?;
-                    end_check_out(&mut tx, ask, &visit, *named).await
-                })
-            })
-            .await?;
-        ended.iter().for_each(|lock| tell_released(ask, lock));
-        Ok(ended)
-    }
-
-    /// Takes a check-out over: in one transaction its owner's locks on the resource end and a
-    /// check-out of the asking user begins. `named` is the lock that is meant to be replaced, so
-    /// of several thieves one wins.
-    pub async fn steal(&self, ask: &Ask, named: LockToken) -> Result<LockView, DavError> {
-        self.require_room(0)?;
-        let stealing = (ask, named, LockToken::random());
-        let (view, lost) = self
-            .write(&stealing, |txn, (ask, named, token)| {
-                Box::pin(steal(txn, ask, *named, *token))
-            })
-            .await?;
-        lost.iter()
-            .for_each(|lock| tell(LockEvent::Stolen, ask, lock));
-        tell(LockEvent::Taken, ask, &view.lock);
-        Ok(view)
-    }
-
-    /// How many locks of each kind stand: persistent, transient, read-only.
-    pub async fn count_locks(
-        &self,
-        now: crate::protocol::time::Timestamp,
-    ) -> Result<[(LockKind, u64); 3], DavError> {
-        const PAGE: usize = 500;
-        let mut counts = [
-            (LockKind::Persistent, 0),
-            (LockKind::Transient, 0),
-            (LockKind::ReadOnly, 0),
-        ];
-        let mut after = None;
-        loop {
-            let page = (now, after.clone());
-            let (locks, next) = self
-                .read(&page, |txn, (now, after)| {
-                    Box::pin(async move {
-                        Ok(Tx::new(txn, *now).all_locks(after.as_ref(), PAGE).await?)
-                    })
-                })
-                .await?;
-            for lock in locks.iter().filter(|lock| lock.stands_at(now)) {
-                counts
-                    .iter_mut()
-                    .filter(|(kind, _)| *kind == lock.kind)
-                    .for_each(|c| c.1 += 1);
-            }
-            match next {
-                Some(key) => after = Some(key),
-                None => return Ok(counts),
-            }
-        }
-    }
 }
 
 async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {
@@ -385,7 +312,7 @@ async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, 
     end_named(&mut tx, ask, &visit, token).await
 }
 
-async fn end_named(
+pub(super) async fn end_named(
     tx: &mut Tx<'_>,
     ask: &Ask,
     visit: &Visit<'_>,
@@ -407,34 +334,7 @@ async fn end_named(
     }
 }
 
-/// Ends what a check-in means, see [`Dav::check_in`].
-pub(super) async fn end_check_out(
-    tx: &mut Tx<'_>,
-    ask: &Ask,
-    visit: &Visit<'_>,
-    named: Option<LockToken>,
-) -> Result<Vec<Lock>, DavError> {
-    let resource = visit.resource()?.id;
-    if let Some(token) = named {
-        return Ok(vec![end_named(tx, ask, visit, token).await?]);
-    }
-    visit.require_writing_credential()?;
-    let here = tx.locks_on(resource).await?;
-    if here.is_empty() {
-        return Err(DavError::NotLocked);
-    }
-    let asker = asker(ask, &[], visit.super_check_in_at(resource));
-    let ended = match rules::check_in(&asker, &here) {
-        Ok(ended) => ended,
-        Err(refusal) => return Err(not_yours(tx, refusal).await?),
-    };
-    for ended in &ended {
-        tx.end_lock(ended).await?;
-    }
-    Ok(ended.iter().map(|ended| ended.lock().clone()).collect())
-}
-
-async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavError, DavError> {
+pub(super) async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavError, DavError> {
     refused(tx, refusal, |mut locks| match locks.pop() {
         Some(lock) => DavError::NotYourLock(lock),
         None => DavError::TokenMismatch,
@@ -442,45 +342,7 @@ async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavError, DavErr
     .await
 }
 
-async fn steal(
-    txn: &mut dyn Txn,
-    ask: &Ask,
-    named: LockToken,
-    token: LockToken,
-) -> Result<(LockView, Vec<Lock>), DavError> {
-    let mut tx = Tx::new(txn, ask.now);
-    let visit = visit(&mut tx, ask).await?;
-    let resource = visit.resource()?.id;
-    visit.require(Privilege::SuperCheckIn)?;
-    judge(&mut tx, ask, &visit, Safe::No).await?;
-    let around = tx.surroundings(&visit.walk, true).await?;
-    let victim = around.here.iter().find(|lock| lock.token == named).cloned();
-    let victim = victim.ok_or(DavError::TokenMismatch)?;
-    let heir = Lock {
-        token,
-        owner: ask.principal.id,
-        holder: ask.principal.name.clone(),
-        owner_xml: None,
-        since: ask.now,
-        ..victim.clone()
-    };
-    let asker = asker(ask, &[], visit.super_check_in_at(resource));
-    let (ended, granted) = match rules::steal(&asker, &victim, heir, &around) {
-        Ok(stolen) => stolen,
-        Err(refusal) => return Err(refused(&mut tx, refusal, DavError::LockConflict).await?),
-    };
-    for ended in &ended {
-        tx.end_lock(ended).await?;
-    }
-    tx.add_lock(&granted, &visit.walk.ancestor_ids())?;
-    let lost = ended.iter().map(|ended| ended.lock().clone()).collect();
-    let href = visit.path.href(visit.resource()?.is_collection());
-    let at_root = visit.privileges_at(resource);
-    let view = LockView::new(granted.lock().clone(), href, &ask.principal, at_root);
-    Ok((view, lost))
-}
-
-fn tell_released(ask: &Ask, lock: &Lock) {
+pub(super) fn tell_released(ask: &Ask, lock: &Lock) {
     let own = lock.owner == ask.principal.id;
     let event = if own {
         LockEvent::Released

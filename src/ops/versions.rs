@@ -122,6 +122,7 @@ impl Dav {
         Ok(Uploaded {
             file,
             outcome: Outcome::Replaced,
+            checked_in: Vec::new(),
         })
     }
 }
