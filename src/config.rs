@@ -220,6 +220,10 @@ pub struct Auth {
     /// How long a verified password is remembered, so that the slow hash is not computed for each
     /// request; 0: never.
     pub remember_seconds: u64,
+    /// How long an access token opens the door.
+    pub access_token_seconds: u64,
+    /// How long a session can be renewed after its last renewal.
+    pub refresh_token_seconds: u64,
 }
 
 impl Default for Auth {
@@ -227,6 +231,8 @@ impl Default for Auth {
         Self {
             realm: "Lockkeeper".to_owned(),
             remember_seconds: 300,
+            access_token_seconds: 3600,
+            refresh_token_seconds: 30 * 24 * 3600,
         }
     }
 }
@@ -404,12 +410,21 @@ impl Auth {
     fn rules(&self) -> Vec<Rule> {
         let plain = self.realm.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let realm = plain && (1..=200).contains(&self.realm.len());
+        let access = (60..=86_400).contains(&self.access_token_seconds);
+        let year = 365 * 24 * 3600;
+        let refresh = (self.access_token_seconds..=year).contains(&self.refresh_token_seconds);
         vec![
             ("auth.realm", realm, "1 to 200 printable ASCII characters"),
             (
                 "auth.remember_seconds",
                 self.remember_seconds <= 86_400,
                 "0 to 86400",
+            ),
+            ("auth.access_token_seconds", access, "60 to 86400"),
+            (
+                "auth.refresh_token_seconds",
+                refresh,
+                "auth.access_token_seconds to 31536000",
             ),
         ]
     }

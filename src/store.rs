@@ -5,10 +5,11 @@
 //! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
 mod content;
+pub mod credentials;
 pub mod engine;
 pub mod grants;
 mod group_commit;
-mod groups;
+pub mod groups;
 mod keys;
 mod locks;
 pub mod memory;

@@ -1,4 +1,5 @@
-//! Work that no request waits for: expired locks, detached trees, unused content files.
+//! Work that no request waits for: expired locks and credentials, detached trees, unused content
+//! files.
 
 use super::Dav;
 use super::events::tell_expired;
@@ -11,10 +12,11 @@ use crate::store::tx::Tx;
 const PAGE: usize = 200;
 
 impl Dav {
-    /// Removes what has ended: locks whose time has passed, members of deleted collections,
-    /// content files that nobody uses. Stops at the first error; the next sweep goes on.
+    /// Removes what has ended: locks and credentials whose time has passed, members of deleted
+    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes on.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
+        while self.sweep_credentials(now).await? == PAGE {}
         while self.reap(now).await? > 0 {}
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
@@ -35,6 +37,13 @@ impl Dav {
             .await?;
         lapsed.iter().for_each(tell_expired);
         Ok(lapsed.len())
+    }
+
+    async fn sweep_credentials(&self, now: Timestamp) -> Result<usize, DavError> {
+        self.write(&now, |txn, now| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).end_expired_credentials(PAGE).await?) })
+        })
+        .await
     }
 
     async fn reap(&self, now: Timestamp) -> Result<usize, DavError> {

@@ -22,7 +22,7 @@ use call::Call;
 use fault::Fault;
 use route::{Parameters, Route, SchemaOf};
 
-use super::auth::{Authenticator, Refusal};
+use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
 use super::{caller, reserved};
 use crate::config::Config;
@@ -41,7 +41,7 @@ pub(super) struct Face {
     /// The schema of what `refuse` writes.
     error: SchemaOf,
     /// What of a request is its `Authorization`.
-    credentials: fn(&HeaderMap) -> Option<HeaderValue>,
+    credentials: fn(&HeaderMap) -> Credentials<'_>,
 }
 
 /// All faces, and their description.
@@ -104,7 +104,7 @@ impl Api {
             }
             Err(fault) => return Err(refuse(fault)),
         };
-        let bearer = (face.credentials)(&head.headers).is_some_and(|value| is_bearer(&value));
+        let bearer = has_bearer(&head.headers);
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         let cross_site = caller::is_cross_site(&config.server.hosts, &head.uri, &head.headers);
         if !reads && !bearer && cross_site {
@@ -159,7 +159,7 @@ impl Visit<'_> {
     }
 
     /// What of the request tells who asks.
-    pub(super) fn credentials(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub(super) fn credentials<'r>(&self, headers: &'r HeaderMap) -> Credentials<'r> {
         (self.face.credentials)(headers)
     }
 
@@ -261,8 +261,12 @@ fn is_of_webdav(method: &Method) -> bool {
     .contains(&name)
 }
 
-fn is_bearer(authorization: &HeaderValue) -> bool {
-    let scheme = authorization.as_bytes().split(|byte| *byte == b' ').next();
+/// Whether the client says itself who it is. Basic credentials and cookies a browser sends along.
+fn has_bearer(headers: &HeaderMap) -> bool {
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    let scheme = authorization.and_then(|value| value.split(|byte| *byte == b' ').next());
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer"))
 }
 

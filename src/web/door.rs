@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -16,7 +15,7 @@ use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
 use super::api::{Api, House};
-use super::auth::{Authenticator, Refusal};
+use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
@@ -155,7 +154,6 @@ impl Door {
             None
         } else {
             let credentials = visit.credentials(&head.headers);
-            let credentials = credentials.as_ref().map(HeaderValue::as_bytes);
             match self.auth.authenticate(credentials, peer, now).await {
                 Ok(principal) => {
                     exchange.signed_in(&principal.name);
@@ -188,12 +186,9 @@ impl Door {
         if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
             return Ok(None);
         }
-        let authorization = request
-            .headers()
-            .get(AUTHORIZATION)
-            .map(HeaderValue::as_bytes);
+        let credentials = Credentials::in_authorization(request.headers());
         self.auth
-            .authenticate(authorization, peer, now)
+            .authenticate(credentials, peer, now)
             .await
             .map(Some)
     }
@@ -229,7 +224,7 @@ impl Door {
         }
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         match reserved {
-            Reserved::Metrics if looks && !principal.admin => text(
+            Reserved::Metrics if looks && !principal.is_administrator() => text(
                 StatusCode::FORBIDDEN,
                 "only admin users may read the metrics\n",
             ),
@@ -273,6 +268,10 @@ impl Door {
             Refusal::Wrong => {
                 // Without the name: people type passwords there.
                 tracing::warn!(%peer, "wrong user name or password");
+                self.metrics.login_failed();
+            }
+            Refusal::WrongToken => {
+                tracing::warn!(%peer, "wrong token");
                 self.metrics.login_failed();
             }
             Refusal::Missing => {}

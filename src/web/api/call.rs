@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -225,9 +225,4 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     }
     serde_json::from_slice(body)
         .map_err(|error| Fault::bad_request(format!("the JSON body does not fit: {error}")))
-}
-
-/// What stands in `Authorization`.
-pub(in crate::web) fn authorization(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(header::AUTHORIZATION).cloned()
 }

@@ -1,8 +1,9 @@
 //! The check-out API: what the seed calls CheckOut, CheckIn, StealLock, RefreshLock.
 
+use super::Face;
 use super::response_api::{self, Nothing, ResponseApi};
 use super::route::schema_of;
-use super::{Face, call};
+use crate::web::auth::Credentials;
 
 /// The face.
 pub(super) fn face() -> Face {
@@ -11,6 +12,6 @@ pub(super) fn face() -> Face {
         routes: Vec::new(),
         refuse: response_api::refuse,
         error: schema_of::<ResponseApi<Nothing>>(),
-        credentials: call::authorization,
+        credentials: |headers| Credentials::in_authorization(headers),
     }
 }
