@@ -555,6 +555,7 @@ mod tests {
             depth: LockDepth::Zero,
             timeout: RequestedTimeout::Infinite,
             owner_xml: None,
+            comment: None,
         };
         let bottom = Ask::of(chain("a", levels), NOW);
         dav.lock(&bottom, &wanted).await.unwrap();
