@@ -90,6 +90,7 @@ fn wanted(kind: LockKind, scope: LockScope) -> LockAsk {
         depth: LockDepth::Zero,
         timeout: RequestedTimeout::Seconds(600),
         owner_xml: None,
+        comment: None,
     }
 }
 
