@@ -84,7 +84,6 @@ async fn files(dav: &Dav) -> usize {
 
 fn wanted(kind: LockKind, scope: LockScope) -> LockAsk {
     LockAsk {
-        comment: None,
         scope,
         kind: Some(kind),
         depth: LockDepth::Zero,
