@@ -161,6 +161,8 @@ pub struct Limits {
     pub xml_depth_max: usize,
     /// Most elements in one body.
     pub xml_elements_max: usize,
+    /// Longest JSON body, form or text field of a form: they are held in memory.
+    pub json_bytes_max: usize,
     /// Longest decoded path.
     pub path_bytes_max: usize,
     /// Longest request head. davfs2 sends tens of lock tokens in one `If` when a folder moves.
@@ -182,6 +184,7 @@ impl Default for Limits {
             xml_bytes_max: 1024 * 1024,
             xml_depth_max: 64,
             xml_elements_max: 10_000,
+            json_bytes_max: 65_536,
             path_bytes_max: 4096,
             header_bytes_max: 65_536,
             properties_per_resource_max: 1000,
@@ -347,6 +350,7 @@ impl Limits {
     fn rules(&self) -> Vec<Rule> {
         let xml = (1024..=64 << 20).contains(&self.xml_bytes_max);
         let depth = (8..=128).contains(&self.xml_depth_max);
+        let json = (1024..=64 << 20).contains(&self.json_bytes_max);
         let path = (256..=65_536).contains(&self.path_bytes_max);
         let header = (8192..=1 << 20).contains(&self.header_bytes_max);
         // The store splits a property into at most 256 parts.
@@ -364,6 +368,7 @@ impl Limits {
                 self.xml_elements_max >= 16,
                 "at least 16",
             ),
+            ("limits.json_bytes_max", json, "1024 to 67108864"),
             ("limits.path_bytes_max", path, "256 to 65536"),
             ("limits.header_bytes_max", header, "8192 to 1048576"),
             ("limits.property_bytes_max", property, "1 to 1000000"),

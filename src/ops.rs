@@ -3,16 +3,22 @@
 
 pub mod access;
 pub mod admin;
+pub mod check_out;
 pub mod content;
+pub mod detail;
 mod events;
 mod gate;
+pub mod grants;
 mod housekeeping;
 mod ids;
 pub mod intake;
+pub mod lock_list;
 pub mod locking;
 pub mod password;
 pub mod properties;
 pub mod relocate;
+pub mod target;
+mod visit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +26,7 @@ use std::time::Duration;
 use access::Principal;
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use target::Target;
 use tokio::sync::Notify;
 
 use crate::blobs::{Blobs, Space};
@@ -28,7 +35,6 @@ use crate::lock::LockToken;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Conditions;
 use crate::protocol::if_header::IfHeader;
-use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
 use crate::store::engine::{Engine, Mode, Txn};
@@ -65,7 +71,7 @@ pub struct Ask {
     /// The program that asks (User-Agent), for people who read events.
     pub program: String,
     /// What is asked about.
-    pub path: DavPath,
+    pub target: Target,
     /// The `If` header.
     pub if_header: Option<IfHeader>,
     /// The conditions of RFC 9110.
@@ -77,7 +83,7 @@ pub struct Ask {
 impl Ask {
     /// What alice asks about `path`, without conditions.
     #[cfg(test)]
-    fn of(path: DavPath, now: Timestamp) -> Self {
+    fn of(path: crate::protocol::path::DavPath, now: Timestamp) -> Self {
         Self {
             principal: Principal {
                 id: crate::lock::UserId(uuid::Uuid::from_u128(1)),
@@ -87,7 +93,7 @@ impl Ask {
             },
             now,
             program: "test".to_owned(),
-            path,
+            target: Target::Path(path),
             if_header: None,
             conditions: Conditions::default(),
             lock_token: None,

@@ -6,6 +6,7 @@
 
 pub mod credentials;
 pub mod engine;
+pub mod grants;
 mod group_commit;
 pub mod groups;
 mod keys;

@@ -1,11 +1,14 @@
 //! The door: HTTP in, one operation, HTTP out. Here, and only here, are hyper and the clock.
 
 mod access_log;
+mod api;
 pub mod auth;
 pub mod body;
+mod caller;
 pub mod clock;
 pub mod control;
 pub mod door;
+mod download;
 mod guarded_io;
 pub mod metrics;
 mod request_line;

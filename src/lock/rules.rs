@@ -303,7 +303,7 @@ pub fn may_stand_together(one: &Lock, other: &Lock) -> bool {
     }
 }
 
-/// Leave to write this lock down. Made by [`grant`], [`refresh`] and [`carry`] alone.
+/// Leave to write this lock down. Made by [`grant`], [`refresh`], [`carry`] and [`steal`] alone.
 #[derive(Debug)]
 #[must_use]
 pub struct Granted(Lock);
@@ -374,7 +374,8 @@ pub fn carry(locks: Vec<Lock>, covering: &[Lock]) -> Result<Vec<Granted>, Refusa
     }
 }
 
-/// Leave to remove this lock. Made by [`release`], [`lapse`] and [`yield_to`] alone.
+/// Leave to remove this lock. Made by [`release`], [`check_in`], [`steal`], [`lapse`] and
+/// [`yield_to`] alone.
 #[derive(Debug)]
 #[must_use]
 pub struct Ended(Lock);
@@ -393,6 +394,58 @@ pub fn release(asker: &Asker<'_>, lock: &Lock) -> Result<Ended, Refusal> {
     } else {
         Err(Refusal::Here(vec![lock.clone()]))
     }
+}
+
+/// CheckIn without a lock's name, where `here` are the locks on the resource itself: the user's own
+/// check-out; else the user's own freeze; else, for a holder of SuperCheckIn, what people have set
+/// on purpose; else, for the same, what programs hold. A program's lock is its own to end: without
+/// its token not even its owner ends it this way.
+pub fn check_in(asker: &Asker<'_>, here: &[Lock]) -> Result<Vec<Ended>, Refusal> {
+    let own = |lock: &Lock| lock.owner == asker.user;
+    let force = |_: &Lock| asker.super_check_in == SuperCheckIn::Held;
+    let is = |lock: &Lock, kind: LockKind| lock.kind == kind;
+    let ways: [&dyn Fn(&Lock) -> bool; 4] = [
+        &|lock| is(lock, LockKind::Persistent) && own(lock),
+        &|lock| is(lock, LockKind::ReadOnly) && own(lock),
+        &|lock| !is(lock, LockKind::Transient) && force(lock),
+        &|lock| is(lock, LockKind::Transient) && force(lock),
+    ];
+    for way in ways {
+        let ended: Vec<Ended> = here
+            .iter()
+            .filter(|lock| way(lock))
+            .cloned()
+            .map(Ended)
+            .collect();
+        if !ended.is_empty() {
+            return Ok(ended);
+        }
+    }
+    Err(Refusal::Here(here.to_vec()))
+}
+
+/// StealLock: the `victim` and what else its owner has on the resource end, and `heir` is granted
+/// if nobody else's lock stands against it. Only check-outs can be stolen.
+pub fn steal(
+    asker: &Asker<'_>,
+    victim: &Lock,
+    heir: Lock,
+    locks: &Surroundings,
+) -> Result<(Vec<Ended>, Granted), Refusal> {
+    if asker.super_check_in == SuperCheckIn::NotHeld || victim.kind != LockKind::Persistent {
+        return Err(Refusal::Here(vec![victim.clone()]));
+    }
+    let (lost, here): (Vec<Lock>, Vec<Lock>) = locks
+        .here
+        .iter()
+        .cloned()
+        .partition(|lock| lock.owner == victim.owner);
+    let left = Surroundings {
+        here,
+        ..locks.clone()
+    };
+    let granted = grant(heir, &left)?;
+    Ok((lost.into_iter().map(Ended).collect(), granted))
 }
 
 /// The end of a lock whose time has passed.

@@ -2,19 +2,24 @@
 
 use bytes::Bytes;
 
+use super::check_out::end_check_out;
 use super::gate::{clear, judge};
 use super::intake::{Doubt, Intake};
+use super::locking::tell_released;
+
+use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
 use crate::lock::rules::{Cleared, Doing};
+use crate::lock::{Lock, LockToken};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::path::Name;
 use crate::protocol::time::Timestamp;
 use crate::resource::{Content, Place, Resource, ResourceId};
+use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
-use crate::store::{NewContent, Walk};
 
 /// The bytes of one version of a file.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub struct Uploaded {
     pub file: Resource,
     /// Whether it is new.
     pub outcome: Outcome,
+    /// The locks that ended with it.
+    pub checked_in: Vec<Lock>,
 }
 
 /// Whether an operation made something or gave it a new version.
@@ -48,12 +55,31 @@ pub enum Outcome {
 struct Upload<'a> {
     dav: &'a Dav,
     ask: &'a Ask,
-    modified: Timestamp,
     /// For a file that is new.
     new_id: ResourceId,
     content: &'a NewContent,
-    /// The version that a partial upload builds upon.
-    base: Option<u64>,
+    manner: Manner,
+}
+
+/// What an upload may say beside its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// The client's own time of change; `None`: now.
+    pub modified: Option<Timestamp>,
+    /// Only if the file still has this version, which the content was built upon.
+    pub base: Option<u64>,
+    /// What becomes of the user's check-out.
+    pub then: Then,
+}
+
+/// What follows an upload, in the same transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: locks stay.
+    #[default]
+    Nothing,
+    /// The file is checked in, as [`Dav::check_in`] does it with this lock's name or without one.
+    CheckIn(Option<LockToken>),
 }
 
 impl Dav {
@@ -82,7 +108,7 @@ impl Dav {
         }
         Err(DavError::Internal(format!(
             "{} cannot be read: {why}",
-            ask.path
+            ask.target
         )))
     }
 
@@ -92,36 +118,35 @@ impl Dav {
         self.read(&asking, |txn, (dav, ask)| {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, ask.now);
-                let walk = tx.walk(&ask.path).await?;
-                let _cleared = allow_upload(&mut tx, dav, ask, &walk).await?;
-                Ok(walk.found().cloned())
+                let visit = visit(&mut tx, ask).await?;
+                let _cleared = allow_upload(&mut tx, dav, ask, &visit).await?;
+                Ok(visit.walk.found().cloned())
             })
         })
         .await
     }
 
-    /// Makes `content` the file's next version, or a new file. `base`: only if the file still has
-    /// the version that the content was built upon.
+    /// Makes `content` the file's next version, or a new file.
     pub async fn upload(
         &self,
         ask: &Ask,
         content: NewContent,
-        modified: Option<Timestamp>,
-        base: Option<u64>,
+        manner: Manner,
     ) -> Result<Uploaded, DavError> {
         let doubt = Doubt::about(self, &content);
         let upload = Upload {
             dav: self,
             ask,
-            modified: modified.unwrap_or(ask.now),
             new_id: self.new_resource_id().await?,
             content: &content,
-            base,
+            manner,
         };
         let uploaded = self
             .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
             .await?;
         doubt.end();
+        let ended = &uploaded.checked_in;
+        ended.iter().for_each(|lock| tell_released(ask, lock));
         if matches!(content.content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
@@ -208,15 +233,15 @@ impl Dav {
             Box::pin(async move {
                 let (dav, ask, id) = *making;
                 let mut tx = Tx::new(txn, ask.now);
-                let walk = tx.walk(&ask.path).await?;
-                if walk.found().is_some() {
+                let visit = visit(&mut tx, ask).await?;
+                if visit.walk.found().is_some() {
                     return Err(DavError::NotAllowedHere(
                         "something with this name exists already".to_owned(),
                     ));
                 }
-                let (parent, name) = gap(ask, &walk)?;
-                judge(&mut tx, ask, &walk, Safe::No).await?;
-                let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+                let (parent, name) = visit.gap()?;
+                judge(&mut tx, ask, &visit, Safe::No).await?;
+                let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
                 let collection = new_resource(id, name, ask.now, None);
                 Ok(tx.make(&cleared, parent, &collection, None)?)
             })
@@ -243,9 +268,9 @@ impl Source {
 
 async fn find(txn: &mut dyn Txn, ask: &Ask) -> Result<Resource, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let resource = walk.found().cloned().ok_or(DavError::NotFound)?;
-    judge(&mut tx, ask, &walk, Safe::Yes).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?.clone();
+    judge(&mut tx, ask, &visit, Safe::Yes).await?;
     Ok(resource)
 }
 
@@ -267,9 +292,9 @@ async fn allow_upload(
     tx: &mut Tx<'_>,
     dav: &Dav,
     ask: &Ask,
-    walk: &Walk,
+    visit: &Visit<'_>,
 ) -> Result<Cleared, DavError> {
-    let doing = match walk.found() {
+    let doing = match visit.walk.found() {
         Some(resource) if resource.is_collection() => {
             return Err(DavError::NotAllowedHere(
                 "this is a collection; a file cannot take its place".to_owned(),
@@ -277,63 +302,55 @@ async fn allow_upload(
         }
         Some(_) => Doing::Change,
         None => {
-            file_gap(ask, walk)?;
+            visit.file_gap()?;
             Doing::Make
         }
     };
-    judge(tx, ask, walk, Safe::No).await?;
-    clear(tx, dav, ask, walk, doing).await
+    judge(tx, ask, visit, Safe::No).await?;
+    clear(tx, dav, ask, visit, doing).await
 }
 
 async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploaded, DavError> {
-    let mut tx = Tx::new(txn, upload.ask.now);
-    let walk = tx.walk(&upload.ask.path).await?;
-    let cleared = allow_upload(&mut tx, upload.dav, upload.ask, &walk).await?;
+    let Upload { ask, manner, .. } = upload;
+    let mut tx = Tx::new(txn, ask.now);
+    let visit = visit(&mut tx, ask).await?;
+    let cleared = allow_upload(&mut tx, upload.dav, ask, &visit).await?;
     let new = upload.content.clone();
-    let Some(file) = walk.found() else {
-        let (parent, name) = gap(upload.ask, &walk)?;
-        let file = new_resource(upload.new_id, name, upload.ask.now, Some(new.content));
-        let file = Resource {
-            modified: upload.modified,
-            ..file
-        };
+    let modified = manner.modified.unwrap_or(ask.now);
+    let Some(file) = visit.walk.found() else {
+        if manner.then != Then::Nothing {
+            return Err(DavError::NotLocked);
+        }
+        let (parent, name) = visit.gap()?;
+        let file = new_resource(upload.new_id, name, ask.now, Some(new.content));
+        let file = Resource { modified, ..file };
         tx.make(&cleared, parent, &file, new.inline)?;
         return Ok(Uploaded {
             file,
             outcome: Outcome::Created,
+            checked_in: Vec::new(),
         });
     };
     let version = file.content.as_ref().map(|content| content.version);
-    if upload.base.is_some() && upload.base != version {
+    if manner.base.is_some() && manner.base != version {
         return Err(DavError::PreconditionFailed(
             "the file was changed during the partial upload".to_owned(),
         ));
     }
-    let parent = walk.parent().map_or(ResourceId::ROOT, |parent| parent.id);
+    let ancestors = visit.walk.ancestor_ids();
+    let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
+    let checked_in = match manner.then {
+        Then::Nothing => Vec::new(),
+        Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
+    };
     let file = tx
-        .replace_content(&cleared, parent, file, new, upload.modified)
+        .replace_content(&cleared, parent, file, new, modified)
         .await?;
     Ok(Uploaded {
         file,
         outcome: Outcome::Replaced,
+        checked_in,
     })
-}
-
-/// The parent and the name of something that is to be made where `walk` found nothing.
-pub(super) fn gap<'a>(ask: &'a Ask, walk: &Walk) -> Result<(ResourceId, &'a Name), DavError> {
-    let parent = walk.parent().ok_or(DavError::ParentMissing)?;
-    let name = ask.path.name().ok_or(DavError::ParentMissing)?;
-    Ok((parent.id, name))
-}
-
-/// The same for a new file: neither PUT nor LOCK makes one whose address ends in a slash.
-pub(super) fn file_gap<'a>(ask: &'a Ask, walk: &Walk) -> Result<(ResourceId, &'a Name), DavError> {
-    if ask.path.has_trailing_slash() {
-        return Err(DavError::Conflict(
-            "an address that ends in a slash is a collection; MKCOL makes one".to_owned(),
-        ));
-    }
-    gap(ask, walk)
 }
 
 pub(super) fn new_resource(

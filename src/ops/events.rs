@@ -14,6 +14,8 @@ pub(super) enum LockEvent {
     Released,
     /// Released by a holder of SuperCheckIn.
     ForcedRelease,
+    /// Taken over by a holder of SuperCheckIn.
+    Stolen,
 }
 
 pub(super) fn tell(event: LockEvent, ask: &Ask, lock: &Lock) {
@@ -21,7 +23,7 @@ pub(super) fn tell(event: LockEvent, ask: &Ask, lock: &Lock) {
         target: "lockkeeper::locks",
         event = ?event,
         user = %ask.principal.name,
-        path = %ask.path,
+        target = %ask.target,
         resource = %lock.root,
         kind = %lock.kind,
         holder = %lock.holder,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::access::Principal;
+use super::visit::{Visit, visit_target};
 use super::{Ask, Dav};
 use crate::lock::rules::{self, Asker, Cleared, Doing, Refusal, SuperCheckIn, Surroundings};
 use crate::lock::{Lock, LockToken};
@@ -15,22 +15,16 @@ use crate::resource::ResourceId;
 use crate::store::Walk;
 use crate::store::tx::Tx;
 
-/// Whether the user may release other people's locks. Until there are grants, every user may read
-/// and write everything and an admin holds SuperCheckIn everywhere; what a user may do at a place
-/// is decided here and nowhere else.
-pub(super) fn super_check_in(principal: &Principal) -> SuperCheckIn {
-    if principal.admin {
-        SuperCheckIn::Held
-    } else {
-        SuperCheckIn::NotHeld
-    }
-}
-
-pub(super) fn asker<'a>(ask: &Ask, tokens: &'a [LockToken]) -> Asker<'a> {
+/// Who asks, as the lock rules know it.
+pub(super) fn asker<'a>(
+    ask: &Ask,
+    tokens: &'a [LockToken],
+    super_check_in: SuperCheckIn,
+) -> Asker<'a> {
     Asker {
         user: ask.principal.id,
         tokens,
-        super_check_in: super_check_in(&ask.principal),
+        super_check_in,
     }
 }
 
@@ -38,11 +32,11 @@ pub(super) fn asker<'a>(ask: &Ask, tokens: &'a [LockToken]) -> Asker<'a> {
 pub(super) async fn judge(
     tx: &mut Tx<'_>,
     ask: &Ask,
-    walk: &Walk,
+    visit: &Visit<'_>,
     safe: Safe,
 ) -> Result<(), DavError> {
-    judge_if(tx, ask, walk).await?;
-    let validators = walk.found().map(|resource| Validators {
+    judge_if(tx, ask, visit).await?;
+    let validators = visit.walk.found().map(|resource| Validators {
         etag: resource.etag(),
         modified: resource.modified,
     });
@@ -50,12 +44,20 @@ pub(super) async fn judge(
 }
 
 /// Judges the `If` header alone (RFC 4918 §10.4).
-pub(super) async fn judge_if(tx: &mut Tx<'_>, ask: &Ask, walk: &Walk) -> Result<(), DavError> {
+pub(super) async fn judge_if(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+) -> Result<(), DavError> {
     let Some(if_header) = &ask.if_header else {
         return Ok(());
     };
-    let mut state = state_of(tx, walk).await?;
-    if let Some(resource) = walk.found().filter(|resource| resource.is_collection()) {
+    let mut state = state_of(tx, &visit.walk).await?;
+    if let Some(resource) = visit
+        .walk
+        .found()
+        .filter(|resource| resource.is_collection())
+    {
         // Macs submit the tokens of what lies below a collection in untagged lists.
         let below = tx.locks_below(resource.id).await?;
         state
@@ -65,8 +67,8 @@ pub(super) async fn judge_if(tx: &mut Tx<'_>, ask: &Ask, walk: &Walk) -> Result<
     let mut tagged: HashMap<DavPath, ResourceState> = HashMap::new();
     for path in if_header.paths() {
         if !tagged.contains_key(path) {
-            let walk = tx.walk(path).await?;
-            tagged.insert(path.clone(), state_of(tx, &walk).await?);
+            let there = visit_target(tx, ask, &path.clone().into()).await?;
+            tagged.insert(path.clone(), state_of(tx, &there.walk).await?);
         }
     }
     if if_header.evaluate(&state, |path| tagged.get(path)) {
@@ -91,24 +93,37 @@ async fn state_of(tx: &mut Tx<'_>, walk: &Walk) -> Result<ResourceState, DavErro
     })
 }
 
-/// Asks the rules whether `ask` may do this where `walk` leads.
+/// Asks whether the user has the privileges for this where `visit` led, and the locks allow it.
 pub(super) async fn clear(
     tx: &mut Tx<'_>,
     dav: &Dav,
     ask: &Ask,
-    walk: &Walk,
+    visit: &Visit<'_>,
     doing: Doing,
 ) -> Result<Cleared, DavError> {
-    let around = tx.surroundings(walk, rules::looks_below(doing)).await?;
-    let at = walk
-        .found()
-        .or_else(|| walk.parent())
-        .map_or(ResourceId::ROOT, |found| found.id);
-    clear_within(tx, dav, ask, (doing, at), &around).await
+    let look_below = rules::looks_below(doing);
+    visit.require_write(tx, doing).await?;
+    let around = tx.surroundings(&visit.walk, look_below).await?;
+    let at = visit.walk.found().or_else(|| visit.walk.parent());
+    let at = at.map_or(ResourceId::ROOT, |found| found.id);
+    check(tx, dav, ask, (doing, at), &around).await
 }
 
-/// The same for locks that were read already.
-pub(super) async fn clear_within(
+/// The same for a new member of the collection in which something was removed a moment ago.
+pub(super) async fn clear_vacated(
+    tx: &mut Tx<'_>,
+    dav: &Dav,
+    ask: &Ask,
+    visit: &Visit<'_>,
+    parent: ResourceId,
+) -> Result<Cleared, DavError> {
+    visit.require_write(tx, Doing::Make).await?;
+    let mut around = tx.surroundings(&visit.walk, false).await?;
+    around.here.clear();
+    check(tx, dav, ask, (Doing::Make, parent), &around).await
+}
+
+async fn check(
     tx: &mut Tx<'_>,
     dav: &Dav,
     ask: &Ask,
@@ -116,13 +131,9 @@ pub(super) async fn clear_within(
     around: &Surroundings,
 ) -> Result<Cleared, DavError> {
     let tokens = ask.tokens();
-    match rules::check(
-        dav.config.locks.policy,
-        &asker(ask, &tokens),
-        doing,
-        at,
-        around,
-    ) {
+    // SuperCheckIn releases locks; it does not write through them.
+    let asker = asker(ask, &tokens, SuperCheckIn::NotHeld);
+    match rules::check(dav.config.locks.policy, &asker, doing, at, around) {
         Ok(cleared) => Ok(cleared),
         Err(refusal) => Err(refused(tx, refusal, DavError::Locked).await?),
     }

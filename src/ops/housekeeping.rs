@@ -13,7 +13,8 @@ const PAGE: usize = 200;
 
 impl Dav {
     /// Removes what has ended: locks and credentials whose time has passed, members of deleted
-    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes on.
+    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes
+    /// on.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
         while self.sweep_credentials(now).await? == PAGE {}
@@ -135,7 +136,7 @@ mod tests {
     use crate::config::Config;
     use crate::lock::{LockDepth, LockScope};
     use crate::ops::Ask;
-    use crate::ops::content::Outcome;
+    use crate::ops::content::{Manner, Outcome};
     use crate::ops::intake::Intake;
     use crate::ops::locking::LockAsk;
     use crate::ops::relocate::CopyDepth;
@@ -212,7 +213,7 @@ mod tests {
         let before = start(&engine, folder.path()).await;
         let kept = large_upload(&before).await;
         before
-            .upload(&ask("/kept"), kept, None, None)
+            .upload(&ask("/kept"), kept, Manner::default())
             .await
             .expect("uploaded");
         let _never_named = large_upload(&before).await;
@@ -234,7 +235,7 @@ mod tests {
         let content = large_upload(&dav).await;
         let somebody = engine.begin(Mode::Write).await.expect("begun");
         let ask_a = ask("/a");
-        let upload = dav.upload(&ask_a, content, None, None);
+        let upload = dav.upload(&ask_a, content, Manner::default());
         assert!(upload.now_or_never().is_none(), "it waits for its turn");
         drop(somebody);
         assert_eq!(files(&dav).await, 1);
@@ -259,7 +260,9 @@ mod tests {
         for n in 0..PAGE {
             let file = ask(&format!("{deep}/{n}"));
             let content = empty(&dav).await;
-            dav.upload(&file, content, None, None).await.expect("made");
+            dav.upload(&file, content, Manner::default())
+                .await
+                .expect("made");
             dav.patch(&file, &patches).await.expect("set");
             dav.lock(&file, &one_second()).await.expect("locked");
         }
@@ -283,7 +286,7 @@ mod tests {
         dav.make_collection(&ask("/c")).await.expect("made");
         for path in ["/c/a", "/c/a", "/c/b"] {
             let content = large_upload(&dav).await;
-            dav.upload(&ask(path), content, None, None)
+            dav.upload(&ask(path), content, Manner::default())
                 .await
                 .expect("uploaded");
         }
@@ -303,7 +306,7 @@ mod tests {
         let is_due = || dav.content_ended().now_or_never().is_some();
         for path in ["/a", "/b", "/c"] {
             let content = large_upload(&dav).await;
-            let uploaded = dav.upload(&ask(path), content, None, None).await;
+            let uploaded = dav.upload(&ask(path), content, Manner::default()).await;
             uploaded.expect("uploaded");
         }
         let to = |path| DavPath::parse(path, 4096).expect("a path");

@@ -1,17 +1,19 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
 use super::access::Principal;
-use super::content::{file_gap, new_resource};
+use super::content::new_resource;
 use super::events::{LockEvent, tell};
-use super::gate::{asker, clear, judge, lock_root_href, refused, super_check_in};
+use super::gate::{asker, clear, judge, lock_root_href, refused};
+use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::config::Infinite;
 pub use crate::lock::LockDepth;
-use crate::lock::rules::{self, Doing, Refusal, SuperCheckIn, Surroundings};
+use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
 use crate::protocol::headers::{RequestedTimeout, Safe};
 use crate::resource::{Content, Place, ResourceId};
+use crate::rights::{Privilege, Privileges};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 
@@ -42,9 +44,14 @@ pub struct LockView {
 }
 
 impl LockView {
-    /// `lock` as `principal` may see it.
-    pub(super) fn new(lock: Lock, href: String, principal: &Principal) -> Self {
-        let shown = lock.owner == principal.id || super_check_in(principal) == SuperCheckIn::Held;
+    /// `lock` as `principal` may see it, who has these privileges at its root.
+    pub(super) fn new(
+        lock: Lock,
+        href: String,
+        principal: &Principal,
+        at_root: Privileges,
+    ) -> Self {
+        let shown = lock.owner == principal.id || at_root.has(Privilege::SuperCheckIn);
         let token = shown.then_some(lock.token);
         Self { lock, href, token }
     }
@@ -125,7 +132,7 @@ impl Dav {
         ask: &Ask,
         timeout: RequestedTimeout,
     ) -> Result<Vec<LockView>, DavError> {
-        if ask.if_header.is_none() {
+        if ask.if_header.is_none() && ask.lock_token.is_none() {
             return Err(DavError::BadRequest(
                 "a LOCK without a body refreshes a lock and must name its token in an If header"
                     .to_owned(),
@@ -152,69 +159,31 @@ impl Dav {
                 Box::pin(unlock(txn, ask, *token))
             })
             .await?;
-        let own = lock.owner == ask.principal.id;
-        tell(
-            if own {
-                LockEvent::Released
-            } else {
-                LockEvent::ForcedRelease
-            },
-            ask,
-            &lock,
-        );
+        tell_released(ask, &lock);
         Ok(())
-    }
-
-    /// How many locks of each kind stand: persistent, transient, read-only.
-    pub async fn count_locks(
-        &self,
-        now: crate::protocol::time::Timestamp,
-    ) -> Result<[(LockKind, u64); 3], DavError> {
-        const PAGE: usize = 500;
-        let mut counts = [
-            (LockKind::Persistent, 0),
-            (LockKind::Transient, 0),
-            (LockKind::ReadOnly, 0),
-        ];
-        let mut after = None;
-        loop {
-            let page = (now, after.clone());
-            let (locks, next) = self
-                .read(&page, |txn, (now, after)| {
-                    Box::pin(async move {
-                        Ok(Tx::new(txn, *now).all_locks(after.as_ref(), PAGE).await?)
-                    })
-                })
-                .await?;
-            for lock in locks.iter().filter(|lock| lock.stands_at(now)) {
-                counts
-                    .iter_mut()
-                    .filter(|(kind, _)| *kind == lock.kind)
-                    .for_each(|c| c.1 += 1);
-            }
-            match next {
-                Some(key) => after = Some(key),
-                None => return Ok(counts),
-            }
-        }
     }
 }
 
 async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {
     let Taking { dav, ask, .. } = taking;
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let walk = &visit.walk;
     let gap = if walk.found().is_none() {
-        Some(file_gap(ask, &walk)?)
+        Some(visit.file_gap()?)
     } else {
         None
     };
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let privilege = Privilege::to_take(taking.lock.kind);
+    let covers_all = taking.wanted.depth == LockDepth::Infinity;
+    visit.require(privilege)?;
+    if covers_all {
+        visit.require_below(&mut tx, privilege).await?;
+    }
+    judge(&mut tx, ask, &visit, Safe::No).await?;
     check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
 
-    let around = tx
-        .surroundings(&walk, taking.wanted.depth == LockDepth::Infinity)
-        .await?;
+    let around = tx.surroundings(walk, covers_all).await?;
     let root = walk.found().map_or(taking.new_id, |resource| resource.id);
     let lock = Lock {
         root,
@@ -223,10 +192,10 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     // Before asking for leave to make a file: a conflict is what the client has to know of.
     let granted = match rules::grant(lock, &around) {
         Ok(granted) => granted,
-        Err(refusal) => return Err(conflict(&mut tx, ask, refusal).await?),
+        Err(refusal) => return Err(conflict(&mut tx, &visit, refusal).await?),
     };
     if let Some((parent, name)) = gap {
-        let cleared = clear(&mut tx, dav, ask, &walk, Doing::Make).await?;
+        let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
         let version = taking.version;
         let content = Content {
             place: Place::Empty,
@@ -239,11 +208,11 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     }
     tx.add_lock(&granted, &walk.ancestor_ids())?;
     let lock = granted.lock().clone();
-    let href = ask.path.href(
+    let href = visit.path.href(
         walk.found()
             .is_some_and(crate::resource::Resource::is_collection),
     );
-    let view = LockView::new(lock, href, &ask.principal);
+    let view = LockView::new(lock, href, &ask.principal, visit.privileges_at(root));
     Ok(Taken {
         view,
         created: walk.found().is_none(),
@@ -279,11 +248,15 @@ async fn check_limits(
 
 /// A refused LOCK. Of a collection, the answer names each conflicting lock below it, and the
 /// collection as what failed with it (RFC 4918 §9.10.9).
-async fn conflict(tx: &mut Tx<'_>, ask: &Ask, refusal: Refusal) -> Result<DavError, DavError> {
+async fn conflict(
+    tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
+    refusal: Refusal,
+) -> Result<DavError, DavError> {
     let mut error = refused(tx, refusal, DavError::LockConflict).await?;
     if let DavError::Members(members) = &mut error {
         members.push(MemberError {
-            href: ask.path.href(true),
+            href: visit.path.href(true),
             error: DavError::FailedDependency,
         });
     }
@@ -292,13 +265,12 @@ async fn conflict(tx: &mut Tx<'_>, ask: &Ask, refusal: Refusal) -> Result<DavErr
 
 async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockView>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    if walk.found().is_none() {
-        return Err(DavError::NotFound);
-    }
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let visit = visit(&mut tx, ask).await?;
+    visit.resource()?;
+    visit.require_writing_credential()?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
     let tokens = ask.tokens();
-    let around = tx.surroundings(&walk, false).await?;
+    let around = tx.surroundings(&visit.walk, false).await?;
     let submitted: Vec<Lock> = around
         .in_force()
         .filter(|lock| tokens.contains(&lock.token))
@@ -306,20 +278,23 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
         .collect();
     if submitted.is_empty() {
         return Err(DavError::PreconditionFailed(
-            "no lock that the If header names covers this address; take a new one".to_owned(),
+            "no lock that was named covers this; it has ended, so take a new one".to_owned(),
         ));
     }
     let mut views = Vec::with_capacity(submitted.len());
     for old in submitted {
         let deadline = ask.now.plus_seconds(seconds);
+        let asker = asker(ask, &tokens, visit.super_check_in_at(old.root));
         let around = around_root(&mut tx, &old).await?;
-        let granted = match rules::refresh(&asker(ask, &tokens), &old, deadline, &around) {
+        let granted = match rules::refresh(&asker, &old, deadline, &around) {
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
         tx.renew_lock(&old, &granted)?;
         let href = lock_root_href(&mut tx, &old).await?;
-        views.push(LockView::new(granted.lock().clone(), href, &ask.principal));
+        let at_root = visit.privileges_at(old.root);
+        let lock = granted.lock().clone();
+        views.push(LockView::new(lock, href, &ask.principal, at_root));
     }
     Ok(views)
 }
@@ -337,22 +312,47 @@ async fn around_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<Surroundings, DavEr
 
 async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    judge(&mut tx, ask, &walk, Safe::No).await?;
-    let around = tx.surroundings(&walk, false).await?;
+    let visit = visit(&mut tx, ask).await?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
+    end_named(&mut tx, ask, &visit, token).await
+}
+
+pub(super) async fn end_named(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+    token: LockToken,
+) -> Result<Lock, DavError> {
+    let around = tx.surroundings(&visit.walk, false).await?;
     let lock = around.in_force().find(|lock| lock.token == token).cloned();
     let lock = lock
-        .filter(|_| walk.found().is_some())
+        .filter(|_| visit.walk.found().is_some())
         .ok_or(DavError::TokenMismatch)?;
-    match rules::release(&asker(ask, &[]), &lock) {
+    visit.require_writing_credential()?;
+    let asker = asker(ask, &[], visit.super_check_in_at(lock.root));
+    match rules::release(&asker, &lock) {
         Ok(ended) => {
             tx.end_lock(&ended).await?;
             Ok(lock)
         }
-        Err(refusal) => Err(refused(&mut tx, refusal, |mut locks| match locks.pop() {
-            Some(lock) => DavError::NotYourLock(lock),
-            None => DavError::TokenMismatch,
-        })
-        .await?),
+        Err(refusal) => Err(not_yours(tx, refusal).await?),
     }
+}
+
+pub(super) async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavError, DavError> {
+    refused(tx, refusal, |mut locks| match locks.pop() {
+        Some(lock) => DavError::NotYourLock(lock),
+        None => DavError::TokenMismatch,
+    })
+    .await
+}
+
+pub(super) fn tell_released(ask: &Ask, lock: &Lock) {
+    let own = lock.owner == ask.principal.id;
+    let event = if own {
+        LockEvent::Released
+    } else {
+        LockEvent::ForcedRelease
+    };
+    tell(event, ask, lock);
 }

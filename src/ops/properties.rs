@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::gate::{clear, judge, judge_if, lock_root_href};
 use super::locking::LockView;
+use super::visit::{Visit, Visitor, visit};
 use super::{Ask, Dav};
 use crate::lock::LockDepth;
 use crate::lock::rules::Doing;
@@ -14,6 +15,7 @@ use crate::protocol::live;
 use crate::protocol::path::encode_segment;
 use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};
 use crate::resource::{Resource, ResourceId};
+use crate::rights::{Position, Privileges};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 
@@ -53,6 +55,9 @@ pub struct Found {
     pub dead: Vec<DeadProperty>,
     /// The locks in force on it, if wanted.
     pub locks: Vec<LockView>,
+    /// What the asking user may do with it.
+    pub privileges: Privileges,
+    position: Position,
 }
 
 /// A search in progress: each page is one consistent view, and memory stays constant however
@@ -72,6 +77,8 @@ pub struct Search {
 struct Collection {
     id: ResourceId,
     href: String,
+    /// Where the user stands there.
+    position: Position,
     /// Depth-infinity locks on it or above it.
     inherited: Vec<LockView>,
     /// The last name listed so far.
@@ -130,30 +137,33 @@ impl Dav {
     async fn require_bounded(&self, ask: &Ask, top: &Collection) -> Result<(), DavError> {
         let max = self.config.limits.propfind_infinity_resources_max;
         let mut count = 1_usize;
-        let mut pending = vec![(top.id, None::<String>)];
-        while let Some((id, after)) = pending.pop() {
-            let page = (ask.now, id, after);
-            let members = self
-                .read(&page, |txn, (now, id, after)| {
+        let mut pending = vec![((top.id, top.position), None::<String>)];
+        while let Some((collection, after)) = pending.pop() {
+            let wanted = (ask, collection, &after);
+            let page = self
+                .read(&wanted, |txn, (ask, collection, after)| {
                     Box::pin(async move {
-                        Ok(Tx::new(txn, *now)
-                            .members(*id, after.as_deref(), PAGE)
+                        let mut tx = Tx::new(txn, ask.now);
+                        let visitor = Visitor::of(&mut tx, &ask.principal).await?;
+                        Ok(visitor
+                            .members(&mut tx, *collection, after.as_deref(), PAGE)
                             .await?)
                     })
                 })
                 .await?;
-            count += members.len();
+            count += page.members.len();
             if count > max {
                 return Err(DavError::FiniteDepthOnly(format!(
                     "a PROPFIND of depth infinity answers for at most {max} resources here; use \
                      depth 1"
                 )));
             }
-            if members.len() == PAGE {
-                pending.push((id, members.last().map(|last| last.name.clone())));
+            if page.next.is_some() {
+                pending.push((collection, page.next));
             }
-            let collections = members.iter().filter(|member| member.is_collection());
-            pending.extend(collections.map(|member| (member.id, None)));
+            let members = page.members.into_iter();
+            let collections = members.filter(|(member, _)| member.is_collection());
+            pending.extend(collections.map(|(member, position)| ((member.id, position), None)));
         }
         Ok(())
     }
@@ -183,7 +193,7 @@ impl Search {
             return Ok(None);
         };
         let listing = (&self.ask, self.wanted, &collection);
-        let (found, more) = self
+        let (found, next) = self
             .dav
             .read(&listing, |txn, (ask, wanted, collection)| {
                 Box::pin(list(txn, ask, *wanted, collection))
@@ -197,8 +207,8 @@ impl Search {
                 self.pending.push_back(below(member));
             }
         }
-        if more {
-            collection.after = found.last().map(|last| last.resource.name.clone());
+        if next.is_some() {
+            collection.after = next;
             self.pending.push_front(collection);
         }
         Ok(Some(found))
@@ -227,9 +237,25 @@ fn below(found: &Found) -> Collection {
     Collection {
         id: found.resource.id,
         href: found.href.clone(),
+        position: found.position,
         inherited: infinite.cloned().collect(),
         after: None,
     }
+}
+
+/// The locks in force where `visit` led.
+pub(super) async fn locks_in_force(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+) -> Result<Vec<LockView>, DavError> {
+    let mut views = Vec::new();
+    for lock in tx.surroundings(&visit.walk, false).await?.in_force() {
+        let href = lock_root_href(tx, lock).await?;
+        let at_root = visit.privileges_at(lock.root);
+        views.push(LockView::new(lock.clone(), href, &ask.principal, at_root));
+    }
+    Ok(views)
 }
 
 async fn start(
@@ -238,51 +264,54 @@ async fn start(
     wanted: Wanted,
 ) -> Result<(Found, Option<Collection>), DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let resource = walk.found().cloned().ok_or(DavError::NotFound)?;
-    judge_if(&mut tx, ask, &walk).await?;
-    let mut locks = Vec::new();
-    if wanted.locks == Look::Up {
-        for lock in tx.surroundings(&walk, false).await?.in_force() {
-            let href = lock_root_href(&mut tx, lock).await?;
-            locks.push(LockView::new(lock.clone(), href, &ask.principal));
-        }
-    }
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?.clone();
+    judge_if(&mut tx, ask, &visit).await?;
+    let locks = match wanted.locks {
+        Look::Up => locks_in_force(&mut tx, ask, &visit).await?,
+        Look::Away => Vec::new(),
+    };
     let dead = match wanted.dead {
         Look::Up => tx.dead_properties(&resource).await?,
         Look::Away => Vec::new(),
     };
-    let href = ask.path.href(resource.is_collection());
+    let href = visit.path.href(resource.is_collection());
+    let id = resource.id;
     let found = Found {
         href,
         resource,
         dead,
         locks,
+        privileges: visit.privileges_at(id),
+        position: visit.position(),
     };
     let collection = found.resource.is_collection().then(|| below(&found));
     Ok((found, collection))
 }
 
-/// One page of members, and whether there may be more.
+/// One page of members, and the name behind which there may be more.
 async fn list(
     txn: &mut dyn Txn,
     ask: &Ask,
     wanted: Wanted,
     collection: &Collection,
-) -> Result<(Vec<Found>, bool), DavError> {
+) -> Result<(Vec<Found>, Option<String>), DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let members = tx
-        .members(collection.id, collection.after.as_deref(), PAGE)
+    let visitor = Visitor::of(&mut tx, &ask.principal).await?;
+    let place = (collection.id, collection.position);
+    let page = visitor
+        .members(&mut tx, place, collection.after.as_deref(), PAGE)
         .await?;
     let look_for_locks = wanted.locks == Look::Up && tx.has_locks_below(collection.id).await?;
-    let mut more = members.len() == PAGE;
-    let mut found = Vec::with_capacity(members.len());
+    let mut next = page.next;
+    let mut found: Vec<Found> = Vec::with_capacity(page.members.len());
     let mut bytes = 0;
-    for resource in members {
+    for (resource, position) in page.members {
         if bytes > PAGE_BYTES_MAX {
-            more = true;
+            next = found.last().map(|last| last.resource.name.clone());
             break;
         }
+        let privileges = visitor.privileges(position);
         let mut href = String::with_capacity(collection.href.len() + resource.name.len() + 1);
         href.push_str(&collection.href);
         encode_segment(&resource.name, &mut href);
@@ -292,7 +321,12 @@ async fn list(
         let mut locks = collection.inherited.clone();
         if look_for_locks {
             for lock in tx.locks_on(resource.id).await? {
-                locks.push(LockView::new(lock, href.clone(), &ask.principal));
+                locks.push(LockView::new(
+                    lock,
+                    href.clone(),
+                    &ask.principal,
+                    privileges,
+                ));
             }
         }
         let dead = match wanted.dead {
@@ -304,11 +338,13 @@ async fn list(
             resource,
             dead,
             locks,
+            privileges,
+            position,
         };
         bytes += member.bytes();
         found.push(member);
     }
-    Ok((found, more))
+    Ok((found, next))
 }
 
 async fn patch(
@@ -318,9 +354,9 @@ async fn patch(
     patches: &[PropertyPatch],
 ) -> Result<Vec<Patched>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let resource = walk.found().ok_or(DavError::NotFound)?;
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
     let only_windows = patches
         .iter()
         .all(|patch| is_windows_property(patch.name()));
@@ -329,7 +365,7 @@ async fn patch(
     } else {
         Doing::Change
     };
-    let cleared = clear(&mut tx, dav, ask, &walk, doing).await?;
+    let cleared = clear(&mut tx, dav, ask, &visit, doing).await?;
 
     let mut answers: Vec<Patched> = patches
         .iter()
@@ -344,7 +380,8 @@ async fn patch(
         }
         return Ok(answers);
     }
-    let parent = walk
+    let parent = visit
+        .walk
         .parent()
         .map_or(ResourceId::ABOVE_ROOT, |parent| parent.id);
     let patched = tx
@@ -436,7 +473,7 @@ mod tests {
             },
             now: NOW,
             program: "test".to_owned(),
-            path: path(about),
+            target: path(about).into(),
             if_header: None,
             conditions: Conditions::default(),
             lock_token: None,

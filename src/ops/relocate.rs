@@ -1,8 +1,10 @@
 //! Removing, moving and copying.
 
 use super::content::{Outcome, new_resource};
-use super::gate::{clear, clear_within, judge, refused};
+use super::gate::{clear, clear_vacated, judge, refused};
 use super::ids::random_version;
+use super::target::{Destination, Target};
+use super::visit::{Visit, Visitor, visit, visit_target};
 use super::{Ask, Dav};
 use crate::lock::Lock;
 use crate::lock::rules::{self, Cleared, Doing};
@@ -10,9 +12,10 @@ use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::protocol::path::{DavPath, Name};
 use crate::resource::{Content, Resource, ResourceId};
+use crate::rights::Position;
+use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
-use crate::store::{NewContent, Walk};
 
 /// How much of a collection a COPY takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub enum CopyDepth {
 struct Transfer<'a> {
     dav: &'a Dav,
     ask: &'a Ask,
-    destination: &'a DavPath,
+    destination: Destination,
     overwrite: Overwrite,
 }
 
@@ -45,9 +48,9 @@ struct Supply {
 /// Where a COPY or MOVE ends up.
 #[derive(Debug)]
 struct Landing<'a> {
-    walk: Walk,
+    visit: Visit<'a>,
     parent: ResourceId,
-    name: &'a Name,
+    name: Name,
 }
 
 impl Dav {
@@ -57,10 +60,10 @@ impl Dav {
         self.write(&deleting, |txn, (dav, ask)| {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, ask.now);
-                let walk = tx.walk(&ask.path).await?;
-                let (resource, parent) = source(&walk)?;
-                judge(&mut tx, ask, &walk, Safe::No).await?;
-                let cleared = clear(&mut tx, dav, ask, &walk, Doing::Remove).await?;
+                let visit = visit(&mut tx, ask).await?;
+                let (resource, parent) = source(&visit)?;
+                judge(&mut tx, ask, &visit, Safe::No).await?;
+                let cleared = clear(&mut tx, dav, ask, &visit, Doing::Remove).await?;
                 Ok(tx.remove(&cleared, parent, resource).await?)
             })
         })
@@ -73,13 +76,13 @@ impl Dav {
     pub async fn relocate(
         &self,
         ask: &Ask,
-        destination: &DavPath,
+        destination: impl Into<Destination>,
         overwrite: Overwrite,
     ) -> Result<Outcome, DavError> {
         let transfer = Transfer {
             dav: self,
             ask,
-            destination,
+            destination: destination.into(),
             overwrite,
         };
         let outcome = self
@@ -93,11 +96,17 @@ impl Dav {
     pub async fn copy(
         &self,
         ask: &Ask,
-        destination: &DavPath,
+        destination: impl Into<Destination>,
         overwrite: Overwrite,
         depth: CopyDepth,
     ) -> Result<Outcome, DavError> {
         self.require_room(0)?;
+        let transfer = Transfer {
+            dav: self,
+            ask,
+            destination: destination.into(),
+            overwrite,
+        };
         let counting = (self, ask, depth);
         let count = self.read(&counting, |txn, (dav, ask, depth)| {
             Box::pin(count_copies(txn, dav, ask, *depth))
@@ -106,12 +115,6 @@ impl Dav {
             ids: self.new_ids(count.await?).await?,
             seed: random_version()?,
             depth,
-        };
-        let transfer = Transfer {
-            dav: self,
-            ask,
-            destination,
-            overwrite,
         };
         let copying = (transfer, supply);
         let outcome = self
@@ -132,48 +135,69 @@ impl Dav {
 }
 
 /// What a request wants removed, moved or copied, and the collection that holds it.
-fn source(walk: &Walk) -> Result<(&Resource, ResourceId), DavError> {
-    let resource = walk.found().ok_or(DavError::NotFound)?;
-    let parent = walk.parent().ok_or_else(|| {
+fn source<'a>(visit: &'a Visit<'_>) -> Result<(&'a Resource, ResourceId), DavError> {
+    let resource = visit.resource()?;
+    let parent = visit.walk.parent().ok_or_else(|| {
         DavError::Forbidden("the root collection cannot be removed, moved or replaced".to_owned())
     })?;
     Ok((resource, parent.id))
+}
+
+/// What the destination of `from` is.
+fn target_of(destination: &Destination, from: &Visit<'_>) -> Result<Target, DavError> {
+    let own_name = || from.path.name().cloned().ok_or(DavError::NotFound);
+    Ok(match destination {
+        Destination::Path(path) => Target::Path(path.clone()),
+        Destination::Sibling(name) => {
+            let parent = from.path.parent().unwrap_or_else(DavPath::root);
+            Target::Path(parent.member(name.clone()))
+        }
+        Destination::Into(collection) => Target::Member(*collection, own_name()?),
+    })
 }
 
 /// Finds the destination and refuses what can never be.
 async fn land<'a>(
     tx: &mut Tx<'_>,
     transfer: &Transfer<'a>,
-    from: &Resource,
+    from: &Visit<'_>,
 ) -> Result<Landing<'a>, DavError> {
-    let (to, ask) = (transfer.destination, transfer.ask);
-    if *to == ask.path {
+    let target = target_of(&transfer.destination, from)?;
+    let visit = visit_target(tx, transfer.ask, &target).await?;
+    let (to, source) = (&visit.path, &from.path);
+    if to == source {
         return Err(DavError::Forbidden(
             "source and destination are the same".to_owned(),
         ));
     }
-    if (from.is_collection() && to.is_within(&ask.path)) || ask.path.is_within(to) {
+    let is_collection = from.resource()?.is_collection();
+    if (is_collection && to.is_within(source)) || source.is_within(to) {
         return Err(DavError::Forbidden(
             "a collection can neither go into itself nor replace a collection it is in".to_owned(),
         ));
     }
-    let walk = tx.walk(to).await?;
-    let parent = walk.parent().ok_or(DavError::ParentMissing)?.id;
-    let name = to.name().ok_or(DavError::ParentMissing)?;
-    if walk.found().is_some() && transfer.overwrite == Overwrite::No {
-        return Err(DavError::PreconditionFailed(
-            "the destination exists and Overwrite is F".to_owned(),
-        ));
+    let parent = visit.walk.parent().ok_or(DavError::ParentMissing)?.id;
+    let name = to.name().ok_or(DavError::ParentMissing)?.clone();
+    match visit.walk.found() {
+        None => _ = visit.gap()?,
+        Some(_) if transfer.overwrite == Overwrite::No => {
+            return Err(DavError::PreconditionFailed(
+                "the destination exists and Overwrite is F".to_owned(),
+            ));
+        }
+        Some(_) => {}
     }
-    Ok(Landing { walk, parent, name })
+    Ok(Landing {
+        visit,
+        parent,
+        name,
+    })
 }
 
 /// Whether the destination is a file that gets its next version from another file.
 fn is_next_version<'a>(landing: &'a Landing<'_>, from: &Resource) -> Option<&'a Resource> {
-    landing
-        .walk
-        .found()
-        .filter(|to| !to.is_collection() && !from.is_collection())
+    let occupant = landing.visit.walk.found();
+    occupant.filter(|to| !to.is_collection() && !from.is_collection())
 }
 
 /// Removes what is at the destination, if anything, and asks for leave to make something there.
@@ -183,17 +207,15 @@ async fn vacate(
     landing: &Landing<'_>,
 ) -> Result<Cleared, DavError> {
     let Transfer { dav, ask, .. } = transfer;
-    if let Some(occupant) = landing.walk.found() {
-        let cleared = clear(tx, dav, ask, &landing.walk, Doing::Remove).await?;
+    if let Some(occupant) = landing.visit.walk.found() {
+        let cleared = clear(tx, dav, ask, &landing.visit, Doing::Remove).await?;
         tx.remove(&cleared, landing.parent, occupant).await?;
     }
-    let mut around = tx.surroundings(&landing.walk, false).await?;
-    around.here.clear();
-    clear_within(tx, dav, ask, (Doing::Make, landing.parent), &around).await
+    clear_vacated(tx, dav, ask, &landing.visit, landing.parent).await
 }
 
 fn outcome(landing: &Landing<'_>) -> Outcome {
-    if landing.walk.found().is_some() {
+    if landing.visit.walk.found().is_some() {
         Outcome::Replaced
     } else {
         Outcome::Created
@@ -203,21 +225,21 @@ fn outcome(landing: &Landing<'_>) -> Outcome {
 async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let (resource, parent) = source(&walk)?;
-    let landing = land(&mut tx, transfer, resource).await?;
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let (resource, parent) = source(&visit)?;
+    let landing = land(&mut tx, transfer, &visit).await?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
 
     let stays_in_collection = landing.parent == parent;
-    let keeps_name = ask.path.name() == transfer.destination.name();
+    let keeps_name = visit.path.name() == Some(&landing.name);
     let doing = match (stays_in_collection, keeps_name) {
         (true, _) => Doing::Rename,
         (false, true) => Doing::Move,
         (false, false) => Doing::RenameAndMove,
     };
-    let leaving = clear(&mut tx, dav, ask, &walk, doing).await?;
+    let leaving = clear(&mut tx, dav, ask, &visit, doing).await?;
     if let Some(target) = is_next_version(&landing, resource) {
-        let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
+        let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
         move_onto_file(
             &mut tx,
             (&leaving, parent, resource),
@@ -228,12 +250,12 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     }
     let entering = vacate(&mut tx, transfer, &landing).await?;
     carry_locks(&mut tx, resource, &landing).await?;
-    let ancestors = landing.walk.ancestor_ids();
+    let ancestors = landing.visit.walk.ancestor_ids();
     tx.relocate(
         &leaving,
         &entering,
         (parent, resource),
-        (&ancestors, landing.name),
+        (&ancestors, &landing.name),
     )
     .await?;
     Ok(outcome(&landing))
@@ -246,7 +268,7 @@ async fn carry_locks(
     landing: &Landing<'_>,
 ) -> Result<(), DavError> {
     let covering = tx
-        .covering_locks(landing.walk.ancestors().unwrap_or_default())
+        .covering_locks(landing.visit.walk.ancestors().unwrap_or_default())
         .await?;
     if covering.is_empty() {
         return Ok(());
@@ -299,7 +321,7 @@ async fn merge_locks(
         }
         return Ok(());
     }
-    let ancestors = landing.walk.ancestors().unwrap_or_default();
+    let ancestors = landing.visit.walk.ancestors().unwrap_or_default();
     let covering = tx.covering_locks(ancestors).await?;
     let moved = |old: &Lock| Lock {
         root: target.id,
@@ -309,7 +331,7 @@ async fn merge_locks(
         Ok(granted) => granted,
         Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
     };
-    let above = landing.walk.ancestor_ids();
+    let above = landing.visit.walk.ancestor_ids();
     for (old, granted) in locks.iter().zip(&granted) {
         tx.rehang_lock(old, granted, &above).await?;
     }
@@ -323,10 +345,10 @@ async fn copy(
 ) -> Result<Outcome, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let resource = walk.found().ok_or(DavError::NotFound)?;
-    let landing = land(&mut tx, transfer, resource).await?;
-    judge(&mut tx, ask, &walk, Safe::No).await?;
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?;
+    let landing = land(&mut tx, transfer, &visit).await?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
     let mut copies = Copies {
         ids: supply.ids.clone(),
         seed: supply.seed,
@@ -334,7 +356,7 @@ async fn copy(
         property_bytes: 0,
     };
     if let Some(target) = is_next_version(&landing, resource) {
-        let cleared = clear(&mut tx, dav, ask, &landing.walk, Doing::Overwrite).await?;
+        let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
         if let Some(content) = &resource.content {
             let new = NewContent {
                 content: copies.content(content, target.id),
@@ -349,16 +371,20 @@ async fn copy(
         return Ok(Outcome::Replaced);
     }
     let cleared = vacate(&mut tx, transfer, &landing).await?;
-    let top = copies.of(resource, landing.name)?;
+    let top = copies.of(resource, &landing.name)?;
     tx.make(&cleared, landing.parent, &top, None)?;
     copies.properties(&mut tx, resource, top.id).await?;
     if resource.is_collection() && supply.depth == CopyDepth::Infinity {
+        let from = (resource.id, visit.position());
         copies
-            .members(&mut tx, &cleared, resource.id, top.id)
+            .members(&mut tx, visit.visitor(), &cleared, from, top.id)
             .await?;
     }
     Ok(outcome(&landing))
 }
+
+/// Members read at a time.
+const PAGE: usize = 256;
 
 /// Makes the copies of one COPY. Locks are never copied.
 struct Copies<'a> {
@@ -412,27 +438,28 @@ impl Copies<'_> {
         )))
     }
 
+    /// What the user may not read is not there to be copied.
     async fn members(
         &mut self,
         tx: &mut Tx<'_>,
+        visitor: &Visitor<'_>,
         cleared: &Cleared,
-        from: ResourceId,
+        from: (ResourceId, Position),
         to: ResourceId,
     ) -> Result<(), DavError> {
-        const PAGE: usize = 256;
         let mut pending = vec![(from, to, None::<String>)];
         while let Some((from, to, after)) = pending.pop() {
-            let members = tx.members(from, after.as_deref(), PAGE).await?;
-            if members.len() == PAGE {
-                pending.push((from, to, members.last().map(|last| last.name.clone())));
+            let page = visitor.members(tx, from, after.as_deref(), PAGE).await?;
+            if page.next.is_some() {
+                pending.push((from, to, page.next));
             }
-            for member in members {
+            for (member, position) in page.members {
                 let name = Name::parse(&member.name).map_err(DavError::from)?;
                 let copy = self.of(&member, &name)?;
                 tx.make_within_new(cleared, to, &copy)?;
                 self.properties(tx, &member, copy.id).await?;
                 if member.is_collection() {
-                    pending.push((member.id, copy.id, None));
+                    pending.push(((member.id, position), copy.id, None));
                 }
             }
         }
@@ -447,30 +474,33 @@ async fn count_copies(
     ask: &Ask,
     depth: CopyDepth,
 ) -> Result<u64, DavError> {
-    const PAGE: usize = 256;
     let mut tx = Tx::new(txn, ask.now);
-    let walk = tx.walk(&ask.path).await?;
-    let resource = walk.found().ok_or(DavError::NotFound)?;
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?;
     let max = dav.config.limits.copy_resources_max;
     let mut count = 1_usize;
-    let mut pending = vec![(resource.id, None::<String>)];
+    let mut pending = vec![((resource.id, visit.position()), None::<String>)];
     if !resource.is_collection() || depth == CopyDepth::Zero {
         pending.clear();
     }
-    while let Some((id, after)) = pending.pop() {
-        let members = tx.members(id, after.as_deref(), PAGE).await?;
-        count += members.len();
+    while let Some((collection, after)) = pending.pop() {
+        let visitor = visit.visitor();
+        let page = visitor
+            .members(&mut tx, collection, after.as_deref(), PAGE)
+            .await?;
+        count += page.members.len();
         if count > max {
             return Err(DavError::InsufficientStorage(format!(
                 "one COPY may make at most {max} resources (limits.copy_resources_max); copy the \
                  collection's parts"
             )));
         }
-        if members.len() == PAGE {
-            pending.push((id, members.last().map(|last| last.name.clone())));
+        if page.next.is_some() {
+            pending.push((collection, page.next));
         }
-        let collections = members.iter().filter(|member| member.is_collection());
-        pending.extend(collections.map(|member| (member.id, None)));
+        let members = page.members.into_iter();
+        let collections = members.filter(|(member, _)| member.is_collection());
+        pending.extend(collections.map(|(member, position)| ((member.id, position), None)));
     }
     Ok(count as u64)
 }

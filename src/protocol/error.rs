@@ -68,6 +68,20 @@ pub enum DavError {
     /// 403: not allowed for anybody; the text says why.
     #[error("{0}")]
     Forbidden(String),
+    /// 403 with `DAV:need-privileges` (RFC 3744 §7.1.1): the user may see this, but not do that.
+    #[error(
+        "you may not do this: it needs the privilege {privilege} at {href}; whoever manages it can \
+         grant you a role that has it"
+    )]
+    NeedsPrivilege {
+        /// Where, encoded.
+        href: String,
+        /// Its name.
+        privilege: &'static str,
+    },
+    /// 409: a lock is to be released or stolen where there is none.
+    #[error("this is not locked")]
+    NotLocked,
     /// 404.
     #[error("there is nothing at this address")]
     NotFound,
@@ -143,10 +157,13 @@ impl DavError {
             Self::Members(_) => 207,
             Self::NotModified => 304,
             Self::BadRequest(_) => 400,
-            Self::Forbidden(_) | Self::NotYourLock(_) | Self::FiniteDepthOnly(_) => 403,
+            Self::Forbidden(_)
+            | Self::NotYourLock(_)
+            | Self::FiniteDepthOnly(_)
+            | Self::NeedsPrivilege { .. } => 403,
             Self::NotFound => 404,
             Self::NotAllowedHere(_) => 405,
-            Self::ParentMissing | Self::Conflict(_) | Self::TokenMismatch => 409,
+            Self::ParentMissing | Self::Conflict(_) | Self::TokenMismatch | Self::NotLocked => 409,
             Self::PreconditionFailed(_) => 412,
             Self::TooLarge(_) => 413,
             Self::PathTooLong(_) => 414,
@@ -167,6 +184,7 @@ impl DavError {
             Self::Locked(_) => Some("lock-token-submitted"),
             Self::LockConflict(_) => Some("no-conflicting-lock"),
             Self::TokenMismatch => Some("lock-token-matches-request-uri"),
+            Self::NeedsPrivilege { .. } => Some("need-privileges"),
             Self::FiniteDepthOnly(_) => Some("propfind-finite-depth"),
             _ => None,
         }

@@ -2,16 +2,19 @@
 
 use super::xml::{DAV_NS, QName};
 
-/// A live property (RFC 4918 §15, RFC 4331, RFC 5842).
+/// A live property (RFC 4918 §15, RFC 3744 §5, RFC 4331, RFC 5397, RFC 5842).
 #[allow(missing_docs, reason = "the names are those of the elements in LIVE")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Live {
     CreationDate,
+    CurrentUserPrincipal,
+    CurrentUserPrivilegeSet,
     GetContentLength,
     GetContentType,
     GetEtag,
     GetLastModified,
     LockDiscovery,
+    PrincipalCollectionSet,
     QuotaAvailableBytes,
     QuotaUsedBytes,
     ResourceId,
@@ -19,7 +22,8 @@ pub enum Live {
     SupportedLock,
 }
 
-/// Whether an allprop gives a property unasked: only those of RFC 4918 (RFC 4331 §2).
+/// Whether an allprop gives a property unasked: only those of RFC 4918 (RFC 4331 §2,
+/// RFC 3744 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InAllProp {
     /// It does.
@@ -29,13 +33,28 @@ pub enum InAllProp {
 }
 
 /// Every live property with its element in an answer.
-pub const LIVE: [(Live, &str, InAllProp); 11] = [
+pub const LIVE: [(Live, &str, InAllProp); 14] = [
     (Live::CreationDate, "D:creationdate", InAllProp::Yes),
+    (
+        Live::CurrentUserPrincipal,
+        "D:current-user-principal",
+        InAllProp::No,
+    ),
+    (
+        Live::CurrentUserPrivilegeSet,
+        "D:current-user-privilege-set",
+        InAllProp::No,
+    ),
     (Live::GetContentLength, "D:getcontentlength", InAllProp::Yes),
     (Live::GetContentType, "D:getcontenttype", InAllProp::Yes),
     (Live::GetEtag, "D:getetag", InAllProp::Yes),
     (Live::GetLastModified, "D:getlastmodified", InAllProp::Yes),
     (Live::LockDiscovery, "D:lockdiscovery", InAllProp::Yes),
+    (
+        Live::PrincipalCollectionSet,
+        "D:principal-collection-set",
+        InAllProp::No,
+    ),
     (
         Live::QuotaAvailableBytes,
         "D:quota-available-bytes",

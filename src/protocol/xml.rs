@@ -9,6 +9,7 @@ mod fragment;
 mod limits;
 mod lock;
 mod multistatus;
+mod principal;
 mod request;
 #[cfg(test)]
 mod roundtrip;
@@ -22,6 +23,7 @@ pub use error_body::{error_body, multistatus_of};
 pub use limits::{XmlError, XmlLimits};
 pub use lock::{ActiveLock, LockDepthName, lock_response, supported_lock, write_activelock};
 pub use multistatus::{Multistatus, PropstatWriter, ResponseWriter};
+pub use principal::{PRINCIPALS, principal_href, write_principal, write_privileges};
 pub use request::{
     DeadProperty, LockInfo, OWNER_BYTES_MAX, PropertyPatch, PropfindRequest, parse_lockinfo,
     parse_propertyupdate, parse_propfind,

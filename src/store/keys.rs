@@ -24,6 +24,8 @@
 //! | credential | `k` SHA-256 of its secret | the credential |
 //! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
 //! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
+//! | grants | `a` collection | the roles granted on it |
+//! | granted | `h` grantee, collection | nothing |
 //! | next free id | `m/next_id` | id |
 
 use std::borrow::Cow;
@@ -39,7 +41,7 @@ use crate::lock::{LockToken, UserId};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::QName;
 use crate::resource::{ContentId, ResourceId};
-use crate::rights::GroupId;
+use crate::rights::{Grantee, GroupId};
 
 /// The look-up form of a name: macOS sends the decomposed spelling of what others compose.
 pub(super) fn nfc(name: &str) -> Cow<'_, str> {
@@ -247,6 +249,31 @@ pub(super) fn expiries_until(now: Timestamp) -> Range<Key> {
     key(b'j', &[])..key(b'j', &[&now.0.saturating_add(1).to_be_bytes()])
 }
 
+pub(super) fn grants(collection: ResourceId) -> Key {
+    key(b'a', &[&collection.0.to_be_bytes()])
+}
+
+pub(super) fn all_grants() -> Range<Key> {
+    starting_with(key(b'a', &[]))
+}
+
+fn granted_key(to: Grantee, collection: &[u8]) -> Key {
+    let (tag, id): (&[u8], _) = match &to {
+        Grantee::User(user) => (b"u", user.0),
+        Grantee::Group(group) => (b"g", group.0),
+        Grantee::Everyone => (b"e", uuid::Uuid::nil()),
+    };
+    key(b'h', &[tag, id.as_bytes(), collection])
+}
+
+pub(super) fn granted(to: Grantee, collection: ResourceId) -> Key {
+    granted_key(to, &collection.0.to_be_bytes())
+}
+
+pub(super) fn all_granted(to: Grantee) -> Range<Key> {
+    starting_with(granted_key(to, &[]))
+}
+
 pub(super) fn next_id() -> Key {
     Bytes::from_static(b"m/next_id")
 }
@@ -259,7 +286,7 @@ pub(super) fn resumed(range: Range<Key>, after: Option<&Key>) -> Range<Key> {
     }
 }
 
-/// The number at the end of a key: the id of `g` and `z` rows.
+/// The number at the end of a key: the id of `g`, `z`, `a` and `h` rows.
 pub(super) fn id_at_end(key: &Key) -> Option<u64> {
     let digits: [u8; 8] = key.last_chunk().copied()?;
     Some(u64::from_be_bytes(digits))

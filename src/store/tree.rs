@@ -10,6 +10,7 @@ use crate::lock::rules::Cleared;
 use crate::protocol::path::{DavPath, Name};
 use crate::protocol::time::Timestamp;
 use crate::resource::{Content, ContentId, Place, Resource, ResourceId};
+use crate::rights::{Grantee, Role};
 
 /// When one step of a sweep has changed so many rows, the rest is for the next: an engine refuses
 /// much larger transactions, and a step that is refused would be refused for ever.
@@ -50,6 +51,19 @@ impl Walk {
             .then_some(above)
     }
 
+    /// What exists on the way, from the root on.
+    pub fn chain(&self) -> &[Resource] {
+        &self.chain
+    }
+
+    /// Forgets that the last resource on the way exists.
+    pub fn hide_last(&mut self) {
+        if self.chain.len() > 1 {
+            self.chain.pop();
+            self.missing += 1;
+        }
+    }
+
     /// The ids of the collections above the path, from the root on.
     pub fn ancestor_ids(&self) -> Vec<ResourceId> {
         let ancestors = self.ancestors().unwrap_or_default();
@@ -88,6 +102,9 @@ impl Tx<'_> {
                 property_count: 0,
             };
             self.put(keys::entry(ResourceId::ABOVE_ROOT, ""), &root)?;
+            // Whoever can sign in can work, until somebody grants otherwise.
+            self.set_grant(ResourceId::ROOT, Grantee::Everyone, Some(Role::Editor))
+                .await?;
         }
         Ok(())
     }
@@ -110,18 +127,19 @@ impl Tx<'_> {
         let mut chain = Vec::with_capacity(names.len() + 1);
         chain.push(root);
         for (index, name) in names.iter().enumerate() {
-            match self.row::<Resource>(keys::entry(here, name.key())).await? {
-                Some(resource) => {
-                    here = resource.id;
-                    chain.push(resource);
+            let Some(resource) = self.find_member(here, name.key()).await? else {
+                // As many look-ups as if all were there: a user must not be able to tell by time
+                // what is missing from what is hidden.
+                for name in &names[index + 1..] {
+                    self.find_member(ResourceId::ABOVE_ROOT, name.key()).await?;
                 }
-                None => {
-                    return Ok(Walk {
-                        chain,
-                        missing: names.len() - index,
-                    });
-                }
-            }
+                return Ok(Walk {
+                    chain,
+                    missing: names.len() - index,
+                });
+            };
+            here = resource.id;
+            chain.push(resource);
         }
         Ok(Walk { chain, missing: 0 })
     }
@@ -301,9 +319,11 @@ impl Tx<'_> {
             0 => 0,
             _ => self.drop_properties(resource.id).await?,
         };
-        match &resource.content {
-            Some(content) => self.drop_content(content.place, resource.id).await?,
-            None => self.mark(keys::detached(resource.id)),
+        if let Some(content) = &resource.content {
+            self.drop_content(content.place, resource.id).await?;
+        } else {
+            self.drop_grants_on(resource.id).await?;
+            self.mark(keys::detached(resource.id));
         }
         Ok(properties)
     }

@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
+use super::api::{Api, House};
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
@@ -38,6 +39,7 @@ pub struct Door {
     dav: Arc<Dav>,
     auth: Arc<Authenticator>,
     metrics: Arc<Metrics>,
+    api: Api,
     challenge: HeaderValue,
     idle_max: Duration,
     stopping: AtomicBool,
@@ -52,14 +54,16 @@ impl Door {
     ) -> Result<Self, PasswordError> {
         let realm = config.auth.realm.replace('\\', "\\\\").replace('"', "\\\"");
         let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+        // The configuration allows printable ASCII only, so this never falls back.
+        let challenge = challenge
+            .try_into()
+            .unwrap_or(HeaderValue::from_static("Basic realm=\"Lockkeeper\""));
         Ok(Self {
             auth: Arc::new(Authenticator::new(Arc::clone(&dav), &config.auth)?),
             dav,
             metrics,
-            // The configuration allows printable ASCII only, so this never falls back.
-            challenge: challenge
-                .try_into()
-                .unwrap_or(HeaderValue::from_static("Basic realm=\"Lockkeeper\"")),
+            api: Api::new(challenge.clone()),
+            challenge,
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
         })
@@ -99,7 +103,24 @@ impl Door {
         let metrics = Arc::clone(&self.metrics);
         let mut exchange = Exchange::begin(&request, Arc::clone(&progress), metrics);
         let waits_to_send = waits_to_send(&request);
-        let mut response = match self.admit(&request, peer, now).await {
+        let mut response = match reserved::find(request.uri().path()) {
+            Some(Reserved::Api) => self.answer_api(request, peer, now, &mut exchange).await,
+            Some(Reserved::ApiDoc) => self.api.describe(request.method(), request.uri().path()),
+            _ => self.answer_dav(request, peer, now, &mut exchange).await,
+        };
+        settle_body(&progress, waits_to_send, &mut response, &in_flight).await;
+        exchange.answer(response, in_flight)
+    }
+
+    /// WebDAV, and what the server tells of itself.
+    async fn answer_dav(
+        &self,
+        request: Request<RequestBody>,
+        peer: IpAddr,
+        now: Timestamp,
+        exchange: &mut Exchange,
+    ) -> Response<Body> {
+        match self.admit(&request, peer, now).await {
             Ok(principal) => {
                 if let Some(principal) = &principal {
                     exchange.signed_in(&principal.name);
@@ -107,12 +128,51 @@ impl Door {
                 self.dispatch(principal.as_ref(), now, request).await
             }
             Err(refusal) => {
-                drop(request);
-                self.refuse(&refusal, peer)
+                self.note(&refusal, peer);
+                self.refuse(&refusal)
+            }
+        }
+    }
+
+    /// The APIs, which say refusals in their own words.
+    async fn answer_api(
+        &self,
+        request: Request<RequestBody>,
+        peer: IpAddr,
+        now: Timestamp,
+        exchange: &mut Exchange,
+    ) -> Response<Body> {
+        if !has_one_host(&request) {
+            return text(StatusCode::BAD_REQUEST, HOST_WANTED);
+        }
+        let (head, body) = request.into_parts();
+        let visit = match self.api.visit(self.dav.config(), &head) {
+            Ok(visit) => visit,
+            Err(response) => return *response,
+        };
+        let principal = if visit.is_public() {
+            None
+        } else {
+            let credentials = visit.credentials(&head.headers);
+            match self.auth.authenticate(credentials, peer, now).await {
+                Ok(principal) => {
+                    exchange.signed_in(&principal.name);
+                    Some(principal)
+                }
+                Err(refusal) => {
+                    self.note(&refusal, peer);
+                    return visit.refuse(refusal);
+                }
             }
         };
-        settle_body(&progress, waits_to_send, &mut response, &in_flight).await;
-        exchange.answer(response, in_flight)
+        let house = House {
+            dav: &self.dav,
+            auth: &self.auth,
+            peer,
+            now,
+        };
+        let request = Request::from_parts(head, body);
+        visit.run(house, principal, request).await
     }
 
     /// Who it is; `None` for the one thing that everybody may ask.
@@ -126,11 +186,7 @@ impl Door {
         if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
             return Ok(None);
         }
-        let credentials = if reserved::is_of_docspace(request.uri().path()) {
-            Credentials::in_docspace_headers(request.headers())
-        } else {
-            Credentials::in_authorization(request.headers())
-        };
+        let credentials = Credentials::in_authorization(request.headers());
         self.auth
             .authenticate(credentials, peer, now)
             .await
@@ -203,23 +259,32 @@ impl Door {
         }
     }
 
-    fn refuse(&self, refusal: &Refusal, peer: IpAddr) -> Response<Body> {
-        if let Refusal::Unavailable(reason) = refusal {
-            tracing::error!(reason, "credentials could not be checked");
+    /// Tells the log and the metrics of a failed sign-in.
+    fn note(&self, refusal: &Refusal, peer: IpAddr) {
+        match refusal {
+            Refusal::Unavailable(reason) => {
+                tracing::error!(reason, "credentials could not be checked");
+            }
+            Refusal::Wrong => {
+                // Without the name: people type passwords there.
+                tracing::warn!(%peer, "wrong user name or password");
+                self.metrics.login_failed();
+            }
+            Refusal::WrongToken => {
+                tracing::warn!(%peer, "wrong token");
+                self.metrics.login_failed();
+            }
+            Refusal::Missing => {}
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
+        if let Refusal::Unavailable(_) = refusal {
             let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
             response
                 .headers_mut()
                 .insert(RETRY_AFTER, HeaderValue::from_static("5"));
             return response;
-        }
-        // Without the name: people type passwords there.
-        match refusal {
-            Refusal::Wrong => tracing::warn!(%peer, "wrong user name or password"),
-            Refusal::WrongToken => tracing::warn!(%peer, "wrong token"),
-            Refusal::Missing | Refusal::Unavailable(_) => {}
-        }
-        if matches!(refusal, Refusal::Wrong | Refusal::WrongToken) {
-            self.metrics.login_failed();
         }
         let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));
         response

@@ -1,15 +1,19 @@
-//! The part of the name space that belongs to the server itself: `/.lockkeeper` and below.
+//! The parts of the name space that belong to the server itself: `/.lockkeeper`, `/api`,
+//! `/apidoc`, and what is below.
 
 use percent_encoding::percent_decode_str;
 
 use crate::protocol::path::DavPath;
 
-/// The reserved first segment.
-const SEGMENT: &str = ".lockkeeper";
+/// What the server tells of itself.
+const OWN: &str = ".lockkeeper";
+/// The APIs, and their description.
+const API: &str = "api";
+const API_DOC: &str = "apidoc";
 
 /// Why nobody may write there.
 pub(super) const WHOSE: &str =
-    "/.lockkeeper belongs to the server itself; nothing can be put there";
+    "/.lockkeeper, /api and /apidoc belong to the server itself; nothing can be put there";
 
 /// Something the server itself answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +22,11 @@ pub(super) enum Reserved {
     Health,
     /// `/.lockkeeper/metrics`.
     Metrics,
-    /// Anything else there: nothing yet, and nobody's.
+    /// `/api` and below.
+    Api,
+    /// `/apidoc` and below.
+    ApiDoc,
+    /// Anything else below `/.lockkeeper`: nothing yet, and nobody's.
     Other,
 }
 
@@ -26,30 +34,23 @@ pub(super) enum Reserved {
 pub(super) fn find(path: &str) -> Option<Reserved> {
     let mut segments = path.trim_start_matches('/').split('/');
     let first: Vec<u8> = percent_decode_str(segments.next()?).collect();
-    if first != SEGMENT.as_bytes() {
-        return None;
+    match std::str::from_utf8(&first).ok()? {
+        API => Some(Reserved::Api),
+        API_DOC => Some(Reserved::ApiDoc),
+        OWN => match (segments.next(), segments.next()) {
+            (Some("health"), None) => Some(Reserved::Health),
+            (Some("metrics"), None) => Some(Reserved::Metrics),
+            _ => Some(Reserved::Other),
+        },
+        _ => None,
     }
-    match (segments.next(), segments.next()) {
-        (Some("health"), None) => Some(Reserved::Health),
-        (Some("metrics"), None) => Some(Reserved::Metrics),
-        _ => Some(Reserved::Other),
-    }
-}
-
-/// Whether `path` (encoded) belongs to the API that is like DocSpace's: `/api/2.0` and below.
-pub(super) fn is_of_docspace(path: &str) -> bool {
-    let segments = path.trim_start_matches('/').split('/');
-    let first_two = segments.take(2).map(|segment| percent_decode_str(segment));
-    first_two
-        .map(|segment| segment.collect::<Vec<u8>>())
-        .eq([b"api".as_slice(), b"2.0"])
 }
 
 /// Whether a Destination leads there. Asked of the path as it was read, not of the header: two
 /// readings of one header differ some day, and what was put there could never be reached again.
 pub(super) fn is_reserved(destination: &DavPath) -> bool {
     let first = destination.names().first();
-    first.is_some_and(|name| name.key() == SEGMENT)
+    first.is_some_and(|name| [OWN, API, API_DOC].contains(&name.key()))
 }
 
 /// Whether a method only looks.
@@ -76,21 +77,13 @@ mod tests {
         check("/.lockkeeper/health", Some(Reserved::Health));
         check("/.lockkeeper/health/", Some(Reserved::Other));
         check("/.lockkeeper/metrics", Some(Reserved::Metrics));
-    }
-
-    #[test]
-    fn what_is_of_docspace() {
-        fn check(path: &str, expect: bool) {
-            assert_eq!(is_of_docspace(path), expect, "{path}");
-        }
-        check("/api/2.0/files/@my", true);
-        check("/api/2.0", true);
-        check("//%61pi/2%2E0/files", true);
-        check("/api/2.0x/files", false);
-        check("/api", false);
-        check("/api/token", false);
-        check("/x/api/2.0", false);
-        check("/", false);
+        check("/api", Some(Reserved::Api));
+        check("/%61pi/2.0", Some(Reserved::Api));
+        check("//api", Some(Reserved::Api));
+        check("/apidoc/index.html", Some(Reserved::ApiDoc));
+        check("/apis", None);
+        check("/API", None);
+        check("/a/api", None);
     }
 
     #[test]
@@ -103,6 +96,8 @@ mod tests {
         check("/.lockkeeper/a", true);
         check("/%2Elockkeeper/", true);
         check("/.lockkeeper?x", true);
+        check("/api/x", true);
+        check("/%61pidoc", true);
         check("/a/.lockkeeper", false);
         check("/", false);
     }

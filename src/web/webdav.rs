@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, RequestBody};
+use super::caller;
 use crate::ops::access::Principal;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
@@ -31,6 +32,8 @@ const ALLOW: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIN
 struct Call {
     dav: Arc<Dav>,
     ask: Ask,
+    /// What the ask is about.
+    path: DavPath,
     headers: HeaderMap,
     body: RequestBody,
 }
@@ -48,18 +51,20 @@ pub async fn respond(
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
         return options();
     }
-    let ask = match read_ask(dav, principal, now, parts.uri.path(), &parts.headers) {
-        Ok(ask) => ask,
+    let read = read_ask(dav, principal, now, parts.uri.path(), &parts.headers);
+    let (ask, path) = match read {
+        Ok(read) => read,
         Err(error) => return answer::refusal(&error),
     };
     let told = (
         ask.principal.name.clone(),
-        ask.path.clone(),
+        path.clone(),
         ask.program.clone(),
     );
     let call = Call {
         dav: Arc::clone(dav),
         ask,
+        path,
         headers: parts.headers,
         body,
     };
@@ -112,27 +117,20 @@ fn read_ask(
     now: Timestamp,
     path: &str,
     headers: &HeaderMap,
-) -> Result<Ask, DavError> {
+) -> Result<(Ask, DavPath), DavError> {
     let config = dav.config();
     let path_bytes_max = config.limits.path_bytes_max;
-    Ok(Ask {
+    let path = DavPath::parse(path, path_bytes_max)?;
+    let ask = Ask {
         principal: principal.clone(),
         now,
-        program: program(headers),
-        path: DavPath::parse(path, path_bytes_max)?,
+        program: caller::program(headers),
+        target: path.clone().into(),
         if_header: IfHeader::from_headers(headers, &config.server.hosts, path_bytes_max)?,
         conditions: Conditions::from_headers(headers)?,
         lock_token: None,
-    })
-}
-
-/// The User-Agent, for people to read.
-fn program(headers: &HeaderMap) -> String {
-    const CHARS_MAX: usize = 100;
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok());
-    agent.unwrap_or("unknown").chars().take(CHARS_MAX).collect()
+    };
+    Ok((ask, path))
 }
 
 impl Call {

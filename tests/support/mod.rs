@@ -59,7 +59,7 @@ pub(crate) fn ask(user: &Principal, at: &str, tokens: &[LockToken], now: Timesta
         principal: user.clone(),
         now,
         program: "test".to_owned(),
-        path: path(at),
+        target: path(at).into(),
         if_header: (!tokens.is_empty()).then_some(IfHeader { lists }),
         conditions: Conditions::default(),
         lock_token: None,
@@ -72,7 +72,9 @@ pub(crate) async fn put(dav: &Dav, ask: &Ask, size: u64) -> Result<Outcome, DavE
     let bytes = Bytes::from(vec![b'x'; usize::try_from(size).unwrap()]);
     intake.push(bytes).await?;
     let content = intake.finish(None).await?;
-    let uploaded = dav.upload(ask, content, None, None).await?;
+    let uploaded = dav
+        .upload(ask, content, lockkeeper::ops::content::Manner::default())
+        .await?;
     Ok(uploaded.outcome)
 }
 

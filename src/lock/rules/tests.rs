@@ -350,3 +350,92 @@ fn every_lock_that_keeps_a_file_from_its_place_is_named() {
     );
     assert!(carry(vec![open], &covering[..1]).is_ok());
 }
+
+fn holder_of_super_check_in(user_number: u128) -> Asker<'static> {
+    Asker {
+        super_check_in: SuperCheckIn::Held,
+        ..asker(user_number, &[])
+    }
+}
+
+#[test]
+fn what_a_check_in_ends() {
+    use LockKind::{Persistent, ReadOnly, Transient};
+    /// Locks are kind and owner; the answer is the numbers of those that end, or none: refused.
+    #[track_caller]
+    fn check(asker: &Asker<'_>, here: &[(LockKind, u128)], expect: Option<&[u128]>) {
+        let locks: Vec<Lock> = (0..)
+            .zip(here)
+            .map(|(number, (kind, owner))| lock(*kind, LockScope::Shared, *owner, number))
+            .collect();
+        let numbers = |ended: Vec<Ended>| -> Vec<u128> {
+            ended
+                .iter()
+                .map(|ended| ended.0.token.0.as_u128())
+                .collect()
+        };
+        let answer = check_in(asker, &locks).map(numbers);
+        match expect {
+            Some(ended) => assert_eq!(answer, Ok(ended.to_vec())),
+            None => assert_eq!(answer, Err(Refusal::Here(locks))),
+        }
+    }
+    let (alice, boss) = (asker(1, &[]), holder_of_super_check_in(1));
+    check(&alice, &[(Persistent, 1)], Some(&[0]));
+    check(&alice, &[(ReadOnly, 1)], Some(&[0]));
+    check(&alice, &[(Persistent, 1), (Transient, 1)], Some(&[0]));
+    check(&alice, &[(Persistent, 2), (Persistent, 1)], Some(&[1]));
+    check(&alice, &[(Transient, 1)], None);
+    check(&alice, &[(Persistent, 2)], None);
+    check(&alice, &[(ReadOnly, 2)], None);
+    check(&boss, &[(Persistent, 2), (Persistent, 1)], Some(&[1]));
+    check(&boss, &[(Persistent, 2), (Transient, 2)], Some(&[0]));
+    check(&boss, &[(Persistent, 2), (Persistent, 3)], Some(&[0, 1]));
+    check(&boss, &[(ReadOnly, 2)], Some(&[0]));
+    check(&boss, &[(Transient, 2), (Transient, 1)], Some(&[0, 1]));
+}
+
+#[test]
+fn what_can_be_stolen() {
+    use LockKind::{Persistent, ReadOnly, Transient};
+    use LockScope::{Exclusive, Shared};
+    let heir = |victim: &Lock| Lock {
+        owner: user(1),
+        token: LockToken(Uuid::from_u128(99)),
+        ..victim.clone()
+    };
+    let around = |here: &[Lock]| Surroundings {
+        here: here.to_vec(),
+        ..Surroundings::default()
+    };
+    let boss = holder_of_super_check_in(1);
+    let victim = lock(Persistent, Exclusive, 2, 10);
+
+    let open = lock(Transient, Exclusive, 2, 11);
+    let here = around(&[victim.clone(), open.clone()]);
+    let (ended, granted) = steal(&boss, &victim, heir(&victim), &here).expect("stolen");
+    let ended: Vec<Lock> = ended.into_iter().map(|ended| ended.0).collect();
+    assert_eq!(ended, [victim.clone(), open], "all that its owner has here");
+    assert_eq!(granted.lock().owner, user(1));
+
+    let answer = steal(&asker(1, &[]), &victim, heir(&victim), &here).err();
+    assert_eq!(answer, Some(Refusal::Here(vec![victim.clone()])));
+    for kind in [Transient, ReadOnly] {
+        let other = lock(kind, Exclusive, 2, 10);
+        let here = [other];
+        let answer = steal(&boss, &here[0], heir(&here[0]), &around(&here));
+        assert_eq!(answer.err(), Some(Refusal::Here(here.to_vec())));
+    }
+    let mine = lock(Transient, Exclusive, 1, 12);
+    let beside = around(&[victim.clone(), mine]);
+    assert!(steal(&boss, &victim, heir(&victim), &beside).is_ok());
+    let shared = lock(Persistent, Shared, 2, 10);
+    let third = lock(Persistent, Exclusive, 3, 13);
+    let answer = steal(
+        &boss,
+        &shared,
+        heir(&shared),
+        &around(&[shared.clone(), third.clone()]),
+    );
+    assert_eq!(answer.err(), Some(Refusal::Here(vec![third])));
+}

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::escape::push_text;
 use super::multistatus::{Multistatus, push_element, push_href};
+use super::principal::push_privilege;
 use super::{DECLARATION, NAMESPACES};
 use crate::protocol::error::{DavError, MemberError, RefusingLock};
 
@@ -46,12 +47,26 @@ pub(super) fn push_error(
     out.push_str("<D:error");
     out.push_str(attributes);
     out.push('>');
-    push_precondition(out, precondition, error.locks());
+    if let DavError::NeedsPrivilege { href, privilege } = error {
+        push_needed_privilege(out, href, privilege);
+    } else {
+        push_precondition(out, precondition, error.locks());
+    }
     for lock in error.locks() {
         push_refusing_lock(out, lock);
     }
     explain(out);
     out.push_str("</D:error>");
+}
+
+/// RFC 3744 §7.1.1.
+fn push_needed_privilege(out: &mut String, href: &str, privilege: &str) {
+    push_element(out, "D:need-privileges", |out| {
+        push_element(out, "D:resource", |out| {
+            push_href(out, href);
+            push_element(out, "D:privilege", |out| push_privilege(out, privilege));
+        });
+    });
 }
 
 /// The precondition with the root of each lock once: two shared locks may have the same.

@@ -43,7 +43,7 @@ fn set_headers(response: &mut Response<Body>) {
 }
 
 pub(super) async fn page(call: Call) -> Answer {
-    let path = call.ask.path.clone();
+    let path = call.path.clone();
     let wanted = Wanted {
         dead: Look::Away,
         locks: Look::Up,

@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 
-use super::content::header_value;
 use super::{Answer, Call, answer};
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
 use crate::protocol::error::DavError;
@@ -10,6 +9,7 @@ use crate::protocol::headers::{Depth, RequestedTimeout, lock_token};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{ActiveLock, LockDepthName, lock_response, parse_lockinfo};
 use crate::web::body::Body;
+use crate::web::download::header_value;
 
 pub(super) async fn lock(mut call: Call) -> Answer {
     let timeout = RequestedTimeout::from_headers(&call.headers);

@@ -7,20 +7,23 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::{Response, StatusCode};
 
-use super::content::media_type;
 use super::locking::shown;
 use super::{Answer, Call, answer};
 use crate::blobs::Space;
+use crate::lock::UserId;
 use crate::ops::properties::{Found, Look, Patched, Search, Wanted};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Depth;
 use crate::protocol::live::{self, InAllProp, LIVE, Live};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{
-    Multistatus, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
-    parse_propertyupdate, parse_propfind, supported_lock, write_activelock,
+    Multistatus, PRINCIPALS, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
+    parse_propertyupdate, parse_propfind, supported_lock, write_activelock, write_principal,
+    write_privileges,
 };
+use crate::rights::Privilege;
 use crate::web::body::Body;
+use crate::web::download::media_type;
 
 /// Most answers are small and go out whole, with a length; the others are streamed.
 const PAGES_AT_ONCE: usize = 3;
@@ -33,6 +36,8 @@ struct Rendering {
     style: Style,
     /// Filled if a quota was asked for.
     space: Option<Space>,
+    /// Who asks.
+    user: UserId,
     now: Timestamp,
 }
 
@@ -131,6 +136,7 @@ fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavErro
         other,
         style,
         space,
+        user: call.ask.principal.id,
         now: call.ask.now,
     })
 }
@@ -221,6 +227,15 @@ impl Rendering {
         }
         match live {
             Live::CreationDate => p.text(element, &resource.created.rfc3339()),
+            Live::CurrentUserPrincipal => {
+                p.build(element, |out| write_principal(out, &self.user.0));
+            }
+            Live::CurrentUserPrivilegeSet => p.build(element, |out| {
+                write_privileges(out, found.privileges.iter().map(Privilege::as_str));
+            }),
+            Live::PrincipalCollectionSet => {
+                p.raw(element, &format!("<D:href>{PRINCIPALS}</D:href>"));
+            }
             Live::GetContentLength => {
                 p.text(element, &resource.size().unwrap_or_default().to_string());
             }
@@ -253,6 +268,8 @@ impl Rendering {
             }
             Live::ResourceType if resource.is_collection() => p.raw(element, "<D:collection/>"),
             Live::ResourceType => p.empty(element),
+            // LibreOffice opens what it may not lock read-only, and rightly so.
+            Live::SupportedLock if !found.privileges.has(Privilege::Lock) => p.empty(element),
             Live::SupportedLock => p.raw(element, supported_lock()),
         }
     }
@@ -262,7 +279,7 @@ pub(super) async fn proppatch(mut call: Call) -> Answer {
     let body = call.xml().await?;
     let patches = parse_propertyupdate(&body, &call.xml_limits())?;
     let answers = call.dav.patch(&call.ask, &patches).await?;
-    let href = call.ask.path.href(call.ask.path.has_trailing_slash());
+    let href = call.path.href(call.path.has_trailing_slash());
     Ok(patched(&href, &patches, &answers))
 }
 

@@ -1,0 +1,48 @@
+//! Everything about one resource that an API tells of it.
+
+use super::locking::LockView;
+use super::properties::locks_in_force;
+use super::visit::visit;
+use super::{Ask, Dav};
+use crate::protocol::error::DavError;
+use crate::protocol::path::DavPath;
+use crate::resource::Resource;
+use crate::rights::Privileges;
+use crate::store::engine::Txn;
+use crate::store::tx::Tx;
+
+/// One resource as one user may see it.
+#[derive(Debug)]
+pub struct Detail {
+    /// Where it is.
+    pub path: DavPath,
+    /// What it is.
+    pub resource: Resource,
+    /// The collections above it, the root first. Their names are in the path anyway.
+    pub ancestors: Vec<Resource>,
+    /// What the asking user may do with it.
+    pub privileges: Privileges,
+    /// The locks in force on it: its own and what covers it.
+    pub locks: Vec<LockView>,
+}
+
+impl Dav {
+    /// The resource with its place, its locks and what the asking user may do with it.
+    pub async fn detail(&self, ask: &Ask) -> Result<Detail, DavError> {
+        self.read(ask, |txn, ask| Box::pin(detail(txn, ask))).await
+    }
+}
+
+async fn detail(txn: &mut dyn Txn, ask: &Ask) -> Result<Detail, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?.clone();
+    let locks = locks_in_force(&mut tx, ask, &visit).await?;
+    Ok(Detail {
+        privileges: visit.privileges_at(resource.id),
+        ancestors: visit.walk.ancestors().unwrap_or_default().to_vec(),
+        path: visit.path,
+        resource,
+        locks,
+    })
+}

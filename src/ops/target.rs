@@ -1,0 +1,57 @@
+//! What an operation is asked about: WebDAV names resources by path, the APIs by id. Ids become
+//! paths inside the transaction that uses them, so nothing can move in between.
+
+use std::fmt;
+
+use crate::protocol::path::{DavPath, Name};
+use crate::resource::ResourceId;
+
+/// The resource that a request means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// What is, or could be, at this path.
+    Path(DavPath),
+    /// The resource with this id, wherever it is.
+    Id(ResourceId),
+    /// What is, or could be, called so in the collection with this id.
+    Member(ResourceId, Name),
+}
+
+impl From<DavPath> for Target {
+    fn from(path: DavPath) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl From<ResourceId> for Target {
+    fn from(id: ResourceId) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Id(id) => write!(f, "resource {id}"),
+            Self::Member(parent, name) => write!(f, "{} in resource {parent}", name.as_str()),
+        }
+    }
+}
+
+/// Where something is to be moved or copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// To this path.
+    Path(DavPath),
+    /// To another name in the same collection.
+    Sibling(Name),
+    /// Into the collection with this id, under its own name.
+    Into(ResourceId),
+}
+
+impl From<&DavPath> for Destination {
+    fn from(path: &DavPath) -> Self {
+        Self::Path(path.clone())
+    }
+}

@@ -1,0 +1,314 @@
+//! The way to a resource, and what the asking user may do along it. What the user may not read is
+//! forgotten here, before anything else looks at it, so that no later step can give it away.
+
+use super::Ask;
+use super::access::Principal;
+use super::target::Target;
+use crate::lock::rules::{Doing, SuperCheckIn};
+use crate::protocol::error::DavError;
+use crate::protocol::path::{DavPath, Name};
+use crate::resource::{Resource, ResourceId};
+use crate::rights::{
+    Access, Grant, GroupId, Position, Privilege, Privileges, Subject, Where, needs_write,
+};
+use crate::store::Walk;
+use crate::store::engine::StoreError;
+use crate::store::tx::Tx;
+
+/// The asking user with what grants are compared with.
+#[derive(Debug)]
+pub(super) struct Visitor<'a> {
+    principal: &'a Principal,
+    groups: Vec<GroupId>,
+}
+
+/// Where a path leads for one user.
+#[derive(Debug)]
+pub(super) struct Visit<'a> {
+    visitor: Visitor<'a>,
+    /// The path that was asked about, or on which the resource was found by its id.
+    pub(super) path: DavPath,
+    /// The way, without what the user may not read at its end.
+    pub(super) walk: Walk,
+    /// What the user may do at each resource on the way.
+    positions: Vec<Position>,
+    /// Whether there is something at the path that the user must not know of.
+    occupied: bool,
+}
+
+/// One page of a listing: what the user may read of it.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) members: Vec<(Resource, Position)>,
+    /// The name behind which to go on; `None` at the end.
+    pub(super) next: Option<String>,
+}
+
+impl<'a> Visitor<'a> {
+    pub(super) async fn of(tx: &mut Tx<'_>, principal: &'a Principal) -> Result<Self, StoreError> {
+        let groups = tx.groups_of(principal.id).await?;
+        Ok(Self { principal, groups })
+    }
+
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            user: self.principal.id,
+            groups: &self.groups,
+            admin: self.principal.admin,
+            scope: self.principal.scope,
+        }
+    }
+
+    pub(super) fn privileges(&self, position: Position) -> Privileges {
+        position.privileges(&self.subject())
+    }
+
+    /// The positions along a way from the root down.
+    fn along(&self, ids: impl Iterator<Item = ResourceId>, grants: &[Vec<Grant>]) -> Vec<Position> {
+        let subject = self.subject();
+        let mut here = Position::START;
+        ids.zip(grants)
+            .map(|(id, grants)| {
+                here = here.down(&subject, id, grants);
+                here
+            })
+            .collect()
+    }
+
+    /// Follows `path`.
+    pub(super) async fn walk(
+        self,
+        tx: &mut Tx<'_>,
+        path: DavPath,
+    ) -> Result<Visit<'a>, StoreError> {
+        let mut walk = tx.walk(&path).await?;
+        let mut ids: Vec<ResourceId> = walk.chain().iter().map(|step| step.id).collect();
+        let found = ids.len();
+        // As many look-ups as if everything were there.
+        ids.resize(path.names().len() + 1, ResourceId::ABOVE_ROOT);
+        let grants = tx.grants_on(&ids).await?;
+        let mut positions = self.along(ids.into_iter().take(found), &grants);
+        let is_there = walk.found().is_some();
+        while let Some(last) = positions.last()
+            && !self.privileges(*last).has(Privilege::Read)
+        {
+            positions.pop();
+            walk.hide_last();
+        }
+        let occupied = is_there && walk.found().is_none();
+        Ok(Visit {
+            visitor: self,
+            path,
+            walk,
+            positions,
+            occupied,
+        })
+    }
+
+    /// The members of a collection behind the name `after`, without those that are hidden.
+    pub(super) async fn members(
+        &self,
+        tx: &mut Tx<'_>,
+        (collection, position): (ResourceId, Position),
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let found = tx.members(collection, after, limit).await?;
+        let next = (found.len() == limit)
+            .then(|| found.last().map(|last| last.name.clone()))
+            .flatten();
+        let inner = found.iter().filter(|member| member.is_collection());
+        let inner: Vec<ResourceId> = inner.map(|member| member.id).collect();
+        let mut grants = tx.grants_on(&inner).await?.into_iter();
+        let subject = self.subject();
+        let step = |member: Resource| {
+            let own = if member.is_collection() {
+                grants.next()
+            } else {
+                None
+            };
+            let here = position.down(&subject, member.id, &own.unwrap_or_default());
+            (member, here)
+        };
+        let readable =
+            |(_, here): &(Resource, Position)| here.privileges(&subject).has(Privilege::Read);
+        let members = found.into_iter().map(step).filter(readable).collect();
+        Ok(Page { members, next })
+    }
+}
+
+/// Goes where `ask` points.
+pub(super) async fn visit<'a>(tx: &mut Tx<'_>, ask: &'a Ask) -> Result<Visit<'a>, DavError> {
+    visit_target(tx, ask, &ask.target).await
+}
+
+/// Goes somewhere else for the user who asks.
+pub(super) async fn visit_target<'a>(
+    tx: &mut Tx<'_>,
+    ask: &'a Ask,
+    target: &Target,
+) -> Result<Visit<'a>, DavError> {
+    let path = match target {
+        Target::Path(path) => path.clone(),
+        Target::Id(id) => path_of(tx, *id).await?,
+        Target::Member(parent, name) => path_of(tx, *parent).await?.member(name.clone()),
+    };
+    let visitor = Visitor::of(tx, &ask.principal).await?;
+    Ok(visitor.walk(tx, path).await?)
+}
+
+async fn path_of(tx: &mut Tx<'_>, id: ResourceId) -> Result<DavPath, DavError> {
+    let found = tx.path_of(id).await?;
+    found.map(|(path, _)| path).ok_or(DavError::NotFound)
+}
+
+impl Visit<'_> {
+    pub(super) fn visitor(&self) -> &Visitor<'_> {
+        &self.visitor
+    }
+
+    /// The resource at the path.
+    pub(super) fn resource(&self) -> Result<&Resource, DavError> {
+        self.walk.found().ok_or(DavError::NotFound)
+    }
+
+    /// Where the user stands at the end of the way.
+    pub(super) fn position(&self) -> Position {
+        self.positions.last().copied().unwrap_or(Position::START)
+    }
+
+    /// What the user may do at a resource on the way.
+    pub(super) fn privileges_at(&self, id: ResourceId) -> Privileges {
+        let on_the_way = self.walk.chain().iter().zip(&self.positions);
+        let mut found = on_the_way.filter(|(step, _)| step.id == id);
+        found.next().map_or(Privileges::NONE, |(_, position)| {
+            self.visitor.privileges(*position)
+        })
+    }
+
+    pub(super) fn super_check_in_at(&self, id: ResourceId) -> SuperCheckIn {
+        if self.privileges_at(id).has(Privilege::SuperCheckIn) {
+            SuperCheckIn::Held
+        } else {
+            SuperCheckIn::NotHeld
+        }
+    }
+
+    /// The parent and the name of something that is to be made where nothing was found.
+    pub(super) fn gap(&self) -> Result<(ResourceId, &Name), DavError> {
+        let parent = self.walk.parent().ok_or(DavError::ParentMissing)?;
+        let name = self.path.name().ok_or(DavError::ParentMissing)?;
+        if self.occupied {
+            return Err(DavError::Forbidden(
+                "this name cannot be used here; choose another one".to_owned(),
+            ));
+        }
+        Ok((parent.id, name))
+    }
+
+    /// The same for a new file: neither PUT nor LOCK makes one whose address ends in a slash.
+    pub(super) fn file_gap(&self) -> Result<(ResourceId, &Name), DavError> {
+        if self.path.has_trailing_slash() {
+            return Err(DavError::Conflict(
+                "an address that ends in a slash is a collection; MKCOL makes one".to_owned(),
+            ));
+        }
+        self.gap()
+    }
+
+    /// Refuses what the user may not write.
+    pub(super) async fn require_write(
+        &self,
+        tx: &mut Tx<'_>,
+        doing: Doing,
+    ) -> Result<(), DavError> {
+        for place in needs_write(doing) {
+            match place {
+                Where::Here => self.require(Privilege::Write)?,
+                Where::Parent => self.require_at_parent(Privilege::Write)?,
+                Where::Below => self.require_below(tx, Privilege::Write).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses the user who does not hold `privilege` at the end of the way.
+    pub(super) fn require(&self, privilege: Privilege) -> Result<(), DavError> {
+        let is_collection = self.walk.found().is_some_and(Resource::is_collection);
+        self.require_of(self.position(), privilege, || self.path.href(is_collection))
+    }
+
+    /// The same at the collection that holds it.
+    pub(super) fn require_at_parent(&self, privilege: Privilege) -> Result<(), DavError> {
+        let above = self.walk.ancestors().unwrap_or_default().len();
+        let Some(position) = above
+            .checked_sub(1)
+            .and_then(|last| self.positions.get(last))
+        else {
+            // The root has no parent; what may be done to it is decided elsewhere.
+            return Ok(());
+        };
+        let href = || self.path.parent().unwrap_or_else(DavPath::root).href(true);
+        self.require_of(*position, privilege, href)
+    }
+
+    fn require_of(
+        &self,
+        position: Position,
+        privilege: Privilege,
+        href: impl FnOnce() -> String,
+    ) -> Result<(), DavError> {
+        if self.visitor.privileges(position).has(privilege) {
+            return Ok(());
+        }
+        self.require_writing_credential()?;
+        Err(DavError::NeedsPrivilege {
+            href: href(),
+            privilege: privilege.as_str(),
+        })
+    }
+
+    /// Refuses a credential that is for reading, also for what its user may do without privileges.
+    pub(super) fn require_writing_credential(&self) -> Result<(), DavError> {
+        if self.visitor.principal.scope.access == Access::Write {
+            return Ok(());
+        }
+        Err(DavError::Forbidden(
+            "this API key is for reading only; make one with scope write".to_owned(),
+        ))
+    }
+
+    /// The same at every collection below that has grants of its own. The answer does not say
+    /// which one it is: the user may not be allowed to know.
+    pub(super) async fn require_below(
+        &self,
+        tx: &mut Tx<'_>,
+        privilege: Privilege,
+    ) -> Result<(), DavError> {
+        let Some(top) = self.walk.found().filter(|found| found.is_collection()) else {
+            return Ok(());
+        };
+        if self.visitor.principal.is_administrator() {
+            return Ok(());
+        }
+        for collection in tx.granted_collections().await? {
+            let Some((mut way, _)) = tx.locate(collection).await? else {
+                continue;
+            };
+            if !way.contains(&top.id) {
+                continue;
+            }
+            way.push(collection);
+            let grants = tx.grants_on(&way).await?;
+            let positions = self.visitor.along(way.into_iter(), &grants);
+            let there = positions.last().copied().unwrap_or(Position::START);
+            if !self.visitor.privileges(there).has(privilege) {
+                return Err(DavError::Forbidden(format!(
+                    "a part of {} is not yours to change, so it cannot be changed as a whole",
+                    self.path.href(true)
+                )));
+            }
+        }
+        Ok(())
+    }
+}

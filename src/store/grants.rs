@@ -1,0 +1,80 @@
+//! Rows of grants: one for each collection that has any, and an index by grantee.
+
+use super::engine::StoreError;
+use super::keys;
+use super::tx::Tx;
+use crate::resource::ResourceId;
+use crate::rights::{Grant, Grantee, Role};
+
+/// Most grants on one collection: they are one row, and rows are short.
+pub const GRANTS_PER_COLLECTION_MAX: usize = 100;
+
+/// Most collections with grants. Removing or moving a collection looks at those below it.
+pub const GRANTED_COLLECTIONS_MAX: usize = 10_000;
+
+impl Tx<'_> {
+    /// The grants on each of these resources, in their order.
+    pub async fn grants_on(&mut self, ids: &[ResourceId]) -> Result<Vec<Vec<Grant>>, StoreError> {
+        let keys: Vec<_> = ids.iter().map(|id| keys::grants(*id)).collect();
+        let rows = self.rows(&keys).await?;
+        Ok(rows.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
+    /// Every collection that has grants.
+    pub async fn granted_collections(&mut self) -> Result<Vec<ResourceId>, StoreError> {
+        let rows = self.scan_all(keys::all_grants()).await?;
+        let id = |(key, _)| keys::id_at_end(&key).map(ResourceId);
+        Ok(rows.into_iter().filter_map(id).collect())
+    }
+
+    /// Grants a role on a collection in the place of another; `None` takes the grant away.
+    pub async fn set_grant(
+        &mut self,
+        collection: ResourceId,
+        to: Grantee,
+        role: Option<Role>,
+    ) -> Result<(), StoreError> {
+        let mut grants = self
+            .grants_on(&[collection])
+            .await?
+            .pop()
+            .unwrap_or_default();
+        grants.retain(|grant| grant.to != to);
+        match role {
+            Some(role) => {
+                grants.push(Grant { to, role });
+                grants.sort_by_key(|grant| grant.to);
+                self.mark(keys::granted(to, collection));
+            }
+            None => self.delete(keys::granted(to, collection)),
+        }
+        if grants.is_empty() {
+            self.delete(keys::grants(collection));
+            Ok(())
+        } else {
+            self.put(keys::grants(collection), &grants)
+        }
+    }
+
+    /// Takes away everything that was granted to somebody who is no more.
+    pub async fn drop_grants_to(&mut self, grantee: Grantee) -> Result<(), StoreError> {
+        for (key, _) in self.scan_all(keys::all_granted(grantee)).await? {
+            if let Some(collection) = keys::id_at_end(&key).map(ResourceId) {
+                self.set_grant(collection, grantee, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the grants of a collection that ends.
+    pub(super) async fn drop_grants_on(&mut self, id: ResourceId) -> Result<(), StoreError> {
+        let grants = self.grants_on(&[id]).await?.pop().unwrap_or_default();
+        for grant in &grants {
+            self.delete(keys::granted(grant.to, id));
+        }
+        if !grants.is_empty() {
+            self.delete(keys::grants(id));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,342 @@
+//! The APIs: one table of routes, from which both the routing and the OpenAPI description are
+//! made. Each face has its rows, its envelope for refusals, and nothing else of its own here.
+#![allow(dead_code, reason = "the faces use it when they have their rows")]
+
+mod call;
+mod checkout;
+mod docspace;
+mod fault;
+mod multipart;
+mod openapi;
+mod page;
+mod response_api;
+mod route;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+
+use call::Call;
+use fault::Fault;
+use route::{Parameters, Route, SchemaOf};
+
+use super::auth::{Authenticator, Credentials, Refusal};
+use super::body::{Body, RequestBody};
+use super::{caller, reserved};
+use crate::config::Config;
+use crate::ops::Dav;
+use crate::ops::access::Principal;
+use crate::protocol::error::DavError;
+use crate::protocol::time::Timestamp;
+
+/// One API: what is below `prefix`, its rows, and how it says things.
+#[derive(Debug)]
+pub(super) struct Face {
+    prefix: &'static str,
+    routes: Vec<Route>,
+    /// Puts a refusal into the envelope. Headers that HTTP wants are added behind it.
+    refuse: fn(&Fault) -> Response<Body>,
+    /// The schema of what `refuse` writes.
+    error: SchemaOf,
+    /// Where a request says who sends it.
+    credentials: for<'r> fn(&'r HeaderMap) -> Credentials<'r>,
+}
+
+/// All faces, and their description.
+#[derive(Debug)]
+pub(super) struct Api {
+    /// The longest prefix first.
+    faces: Vec<Face>,
+    /// What is served at `/apidoc`.
+    pages: page::Pages,
+    challenge: HeaderValue,
+}
+
+/// A request that found its row.
+#[derive(Debug)]
+pub(super) struct Visit<'a> {
+    api: &'a Api,
+    face: &'a Face,
+    route: &'a Route,
+    parameters: Parameters,
+}
+
+/// What a handler needs of the door.
+#[derive(Debug)]
+pub(super) struct House<'a> {
+    pub(super) dav: &'a Arc<Dav>,
+    pub(super) auth: &'a Arc<Authenticator>,
+    pub(super) peer: IpAddr,
+    pub(super) now: Timestamp,
+}
+
+impl Api {
+    /// All faces. `challenge` asks for Basic credentials.
+    pub(super) fn new(challenge: HeaderValue) -> Self {
+        let faces = vec![docspace::face(), checkout::face()];
+        let document = openapi::document(&faces);
+        Self {
+            pages: page::Pages::new(&document),
+            faces,
+            challenge,
+        }
+    }
+
+    /// The row that a request is for, or the answer that there is none.
+    pub(super) fn visit(
+        &self,
+        config: &Config,
+        head: &Parts,
+    ) -> Result<Visit<'_>, Box<Response<Body>>> {
+        let face = self.face_of(head.uri.path());
+        let refuse = |fault: Fault| Box::new(self.refuse(face, &fault));
+        let (route, parameters) = match find(&face.routes, &head.method, head.uri.path()) {
+            Ok(found) => found,
+            Err(Fault::WrongMethod(allowed)) if head.method == Method::OPTIONS => {
+                return Err(Box::new(options(&allowed)));
+            }
+            Err(Fault::UnknownRoute) if is_of_webdav(&head.method) => {
+                return Err(refuse(
+                    DavError::Forbidden(reserved::WHOSE.to_owned()).into(),
+                ));
+            }
+            Err(fault) => return Err(refuse(fault)),
+        };
+        let deliberate = (face.credentials)(&head.headers).are_deliberate();
+        let reads = matches!(head.method, Method::GET | Method::HEAD);
+        let cross_site = caller::is_cross_site(&config.server.hosts, &head.uri, &head.headers);
+        if !reads && !deliberate && cross_site {
+            return Err(refuse(DavError::Forbidden(CROSS_SITE.to_owned()).into()));
+        }
+        Ok(Visit {
+            api: self,
+            face,
+            route,
+            parameters,
+        })
+    }
+
+    /// `/apidoc` and what is below.
+    pub(super) fn describe(&self, method: &Method, path: &str) -> Response<Body> {
+        let reading = [Method::GET, Method::HEAD, Method::OPTIONS];
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let refuse = |fault: Fault| self.refuse(self.face_of(path), &fault);
+        match self.pages.find(path) {
+            Some(page) if reads => page,
+            Some(_) if *method == Method::OPTIONS => options(&reading),
+            Some(_) => refuse(Fault::WrongMethod(reading.to_vec())),
+            None if is_of_webdav(method) => {
+                refuse(DavError::Forbidden(reserved::WHOSE.to_owned()).into())
+            }
+            None => refuse(Fault::UnknownRoute),
+        }
+    }
+
+    /// The face whose prefix the path has. The last one takes what no other takes.
+    fn face_of(&self, path: &str) -> &Face {
+        let has = |face: &&Face| {
+            let rest = path.strip_prefix(face.prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let last = self.faces.len() - 1;
+        self.faces.iter().find(has).unwrap_or(&self.faces[last])
+    }
+
+    fn refuse(&self, face: &Face, fault: &Fault) -> Response<Body> {
+        let mut response = (face.refuse)(fault);
+        fault.add_headers(&self.challenge, &mut response);
+        guard(&mut response);
+        response
+    }
+}
+
+impl Visit<'_> {
+    /// Whether nobody need be signed in.
+    pub(super) fn is_public(&self) -> bool {
+        self.route.public
+    }
+
+    /// What of the request tells who asks.
+    pub(super) fn credentials<'r>(&self, headers: &'r HeaderMap) -> Credentials<'r> {
+        (self.face.credentials)(headers)
+    }
+
+    /// Says in the face's words that nobody is signed in.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Response<Body> {
+        self.api.refuse(self.face, &Fault::SignIn(refusal))
+    }
+
+    /// Does it.
+    pub(super) async fn run(
+        self,
+        house: House<'_>,
+        signed_in: Option<Principal>,
+        request: Request<RequestBody>,
+    ) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let base = caller::base(&house.dav.config().server, &head.uri, &head.headers);
+        let told = Told::new(signed_in.as_ref(), &head);
+        let call = Call {
+            dav: Arc::clone(house.dav),
+            auth: Arc::clone(house.auth),
+            now: house.now,
+            peer: house.peer,
+            method: head.method,
+            uri: head.uri,
+            headers: head.headers,
+            base,
+            signed_in,
+            parameters: self.parameters,
+            body,
+        };
+        match (self.route.run)(call).await {
+            Ok(mut response) => {
+                guard(&mut response);
+                response
+            }
+            Err(fault) => {
+                told.tell(&fault);
+                self.api.refuse(self.face, &fault)
+            }
+        }
+    }
+}
+
+const CROSS_SITE: &str = "a browser sends this for a page of another site; what changes something \
+    is done for such a page only with a Bearer token";
+
+/// The row for a method and an encoded path. Of several, the one that is fixed where the others
+/// have a parameter.
+fn find<'a>(
+    routes: &'a [Route],
+    method: &Method,
+    path: &str,
+) -> Result<(&'a Route, Parameters), Fault> {
+    let wanted = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let mut allowed = Vec::new();
+    let mut best: Option<(Vec<bool>, &Route, Parameters)> = None;
+    for route in routes {
+        let Some((literal, parameters)) = route.matches(path) else {
+            continue;
+        };
+        if !allowed.contains(&route.method) {
+            allowed.push(route.method.clone());
+        }
+        let better = best.as_ref().is_none_or(|(most, ..)| literal > *most);
+        if route.method == *wanted && better {
+            best = Some((literal, route, parameters));
+        }
+    }
+    match best {
+        Some((_, route, parameters)) => Ok((route, parameters)),
+        None if allowed.is_empty() => Err(Fault::UnknownRoute),
+        None => {
+            if allowed.contains(&Method::GET) {
+                allowed.push(Method::HEAD);
+            }
+            allowed.push(Method::OPTIONS);
+            Err(Fault::WrongMethod(allowed))
+        }
+    }
+}
+
+/// A method that no API has: somebody takes the name for a folder.
+fn is_of_webdav(method: &Method) -> bool {
+    let name = method.as_str();
+    [
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "PROPFIND",
+        "PROPPATCH",
+    ]
+    .contains(&name)
+}
+
+fn options(allowed: &[Method]) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(value) = HeaderValue::try_from(fault::names(allowed)) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+/// What belongs to one user is not to be kept by a cache in between, nor taken for a page.
+fn guard(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        let value = HeaderValue::from_static("no-store");
+        headers.insert(header::CACHE_CONTROL, value);
+    }
+    let value = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, value);
+}
+
+/// A JSON answer.
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
+    let (status, text) = match serde_json::to_vec(value) {
+        Ok(text) => (status, text),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            (StatusCode::INTERNAL_SERVER_ERROR, b"{}".to_vec())
+        }
+    };
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = status;
+    let media_type = HeaderValue::from_static(route::JSON);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+/// What the log says of a call that was refused.
+struct Told {
+    user: String,
+    method: Method,
+    path: String,
+    program: String,
+}
+
+impl Told {
+    fn new(principal: Option<&Principal>, head: &Parts) -> Self {
+        Self {
+            user: principal.map_or_else(|| "-".to_owned(), |principal| principal.name.clone()),
+            method: head.method.clone(),
+            path: head.uri.path().to_owned(),
+            program: caller::program(&head.headers),
+        }
+    }
+
+    /// Refusals by locks, which people look for, and our own faults.
+    fn tell(&self, fault: &Fault) {
+        let Self {
+            user,
+            method,
+            path,
+            program,
+        } = self;
+        match fault {
+            Fault::Refused(DavError::Internal(cause)) => {
+                tracing::error!(%method, path, user, cause, "a request failed");
+            }
+            Fault::Refused(why) if !why.locks().is_empty() => tracing::info!(
+                target: "lockkeeper::locks",
+                event = "Refused", user, path, %method, program, %why,
+            ),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

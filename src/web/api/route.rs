@@ -1,0 +1,308 @@
+//! One row of the table of routes: what is asked where, what it takes, what it answers, and who
+//! does it. Routing and the OpenAPI description both read these rows, so they cannot drift apart.
+
+use futures_util::future::BoxFuture;
+use http::{Method, Response};
+use percent_encoding::percent_decode_str;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::call::Call;
+use super::fault::Fault;
+use crate::web::body::Body;
+
+pub(in crate::web) const JSON: &str = "application/json";
+pub(in crate::web) const FORM: &str = "application/x-www-form-urlencoded";
+pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
+pub(in crate::web) const ANY: &str = "application/octet-stream";
+
+/// What a handler gives back.
+pub(in crate::web) type Answered = Result<Response<Body>, Fault>;
+
+/// A handler: `|call| Box::pin(check_out(call))`.
+pub(in crate::web) type Run = fn(Call) -> BoxFuture<'static, Answered>;
+
+/// Where the schema of a type comes from.
+pub(in crate::web) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// The schema of `T`.
+pub(in crate::web) const fn schema_of<T: JsonSchema>() -> SchemaOf {
+    SchemaGenerator::subschema_for::<T>
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Place {
+    /// In the path: `{name}` of the template.
+    Path,
+    /// Behind the question mark; never required.
+    Query,
+}
+
+/// A parameter of a route.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Parameter {
+    pub(in crate::web) name: &'static str,
+    pub(in crate::web) place: Place,
+    pub(in crate::web) description: &'static str,
+    pub(in crate::web) schema: SchemaOf,
+}
+
+/// The bodies that a route takes: one schema for each media type.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Takes {
+    pub(in crate::web) required: bool,
+    pub(in crate::web) media: Vec<(&'static str, SchemaOf)>,
+}
+
+/// One answer of a route. Without a schema it has no body.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Answer {
+    pub(in crate::web) status: u16,
+    pub(in crate::web) description: &'static str,
+    pub(in crate::web) body: Option<(&'static str, SchemaOf)>,
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub(in crate::web) struct Route {
+    pub(in crate::web) method: Method,
+    pub(in crate::web) template: &'static str,
+    /// The operation id; unique in the table.
+    pub(in crate::web) operation: &'static str,
+    pub(in crate::web) tag: &'static str,
+    pub(in crate::web) summary: &'static str,
+    pub(in crate::web) description: &'static str,
+    pub(in crate::web) parameters: Vec<Parameter>,
+    pub(in crate::web) takes: Option<Takes>,
+    pub(in crate::web) answers: Vec<Answer>,
+    /// Whether it is served without sign-in.
+    pub(in crate::web) public: bool,
+    /// Whether the description leaves it out.
+    pub(in crate::web) hidden: bool,
+    pub(in crate::web) run: Run,
+}
+
+impl Route {
+    /// A row that still has to be described. Answers that every route may give (400, 401, 403,
+    /// 404, 413, 415, 500, 503, as far as they apply) are added by the description itself.
+    pub(in crate::web) fn new(
+        method: Method,
+        template: &'static str,
+        operation: &'static str,
+        run: Run,
+    ) -> Self {
+        Self {
+            method,
+            template,
+            operation,
+            tag: "",
+            summary: "",
+            description: "",
+            parameters: Vec::new(),
+            takes: None,
+            answers: Vec::new(),
+            public: false,
+            hidden: false,
+            run,
+        }
+    }
+
+    pub(in crate::web) fn get(template: &'static str, operation: &'static str, run: Run) -> Self {
+        Self::new(Method::GET, template, operation, run)
+    }
+
+    pub(in crate::web) fn post(template: &'static str, operation: &'static str, run: Run) -> Self {
+        Self::new(Method::POST, template, operation, run)
+    }
+
+    pub(in crate::web) fn put(template: &'static str, operation: &'static str, run: Run) -> Self {
+        Self::new(Method::PUT, template, operation, run)
+    }
+
+    pub(in crate::web) fn delete(
+        template: &'static str,
+        operation: &'static str,
+        run: Run,
+    ) -> Self {
+        Self::new(Method::DELETE, template, operation, run)
+    }
+
+    /// The tag, one line, and a paragraph (which may be empty).
+    pub(in crate::web) fn about(
+        mut self,
+        tag: &'static str,
+        summary: &'static str,
+        description: &'static str,
+    ) -> Self {
+        (self.tag, self.summary, self.description) = (tag, summary, description);
+        self
+    }
+
+    /// Served without sign-in; then [`Call::principal`] fails.
+    pub(in crate::web) fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
+    /// Served, but left out of the description.
+    pub(in crate::web) fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    /// A `{name}` of the template.
+    pub(in crate::web) fn path<T: JsonSchema>(
+        self,
+        name: &'static str,
+        description: &'static str,
+    ) -> Self {
+        self.parameter::<T>(name, Place::Path, description)
+    }
+
+    /// A parameter behind the question mark.
+    pub(in crate::web) fn query<T: JsonSchema>(
+        self,
+        name: &'static str,
+        description: &'static str,
+    ) -> Self {
+        self.parameter::<T>(name, Place::Query, description)
+    }
+
+    fn parameter<T: JsonSchema>(
+        mut self,
+        name: &'static str,
+        place: Place,
+        description: &'static str,
+    ) -> Self {
+        self.parameters.push(Parameter {
+            name,
+            place,
+            description,
+            schema: schema_of::<T>(),
+        });
+        self
+    }
+
+    /// A JSON body that must be there ([`Call::json`]).
+    pub(in crate::web) fn json<T: JsonSchema>(self) -> Self {
+        self.body::<T>(JSON, true)
+    }
+
+    /// A JSON body that may be left out ([`Call::json_or_default`]).
+    pub(in crate::web) fn optional_json<T: JsonSchema>(self) -> Self {
+        self.body::<T>(JSON, false)
+    }
+
+    /// A form ([`Call::form`]).
+    pub(in crate::web) fn form<T: JsonSchema>(self) -> Self {
+        self.body::<T>(FORM, true)
+    }
+
+    /// A form with a file in it ([`Call::multipart`]).
+    pub(in crate::web) fn multipart<T: JsonSchema>(self) -> Self {
+        self.body::<T>(MULTIPART, true)
+    }
+
+    fn body<T: JsonSchema>(mut self, media_type: &'static str, required: bool) -> Self {
+        let takes = self.takes.get_or_insert(Takes {
+            required,
+            media: Vec::new(),
+        });
+        takes.media.push((media_type, schema_of::<T>()));
+        self
+    }
+
+    /// An answer with a JSON body.
+    pub(in crate::web) fn answers<T: JsonSchema>(
+        self,
+        status: u16,
+        description: &'static str,
+    ) -> Self {
+        self.answer(status, description, Some((JSON, schema_of::<T>())))
+    }
+
+    /// An answer with another body, or with none.
+    pub(in crate::web) fn answer(
+        mut self,
+        status: u16,
+        description: &'static str,
+        body: Option<(&'static str, SchemaOf)>,
+    ) -> Self {
+        self.answers.push(Answer {
+            status,
+            description,
+            body,
+        });
+        self
+    }
+
+    /// The path parameters, decoded, if `path` (encoded, as on the request line) is of this
+    /// template; and how literal the template is: of two that match, the one that has a fixed
+    /// segment first is meant.
+    pub(super) fn matches(&self, path: &str) -> Option<(Vec<bool>, Parameters)> {
+        // A slash at the end makes no difference, as in the servers whose clients come here.
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let mut segments = path.split('/');
+        let (mut literal, mut parameters) = (Vec::new(), Vec::new());
+        for wanted in self.template.split('/') {
+            let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
+            match wanted
+                .strip_prefix('{')
+                .and_then(|name| name.strip_suffix('}'))
+            {
+                Some(name) if !sent.is_empty() => parameters.push((name, sent.into_owned())),
+                None if sent == wanted => {}
+                _ => return None,
+            }
+            literal.push(!wanted.starts_with('{'));
+        }
+        segments.next().is_none().then_some((literal, parameters))
+    }
+}
+
+/// The values of the `{name}`s of a template.
+pub(in crate::web) type Parameters = Vec<(&'static str, String)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(template: &'static str) -> Route {
+        Route::get(template, "Test", |_| {
+            Box::pin(async { Err(Fault::UnknownRoute) })
+        })
+    }
+
+    #[test]
+    fn templates() {
+        fn check(template: &'static str, path: &str, expect: Option<&[(&str, &str)]>) {
+            let found = route(template).matches(path).map(|(_, found)| found);
+            let found: Option<Vec<(&str, &str)>> = found
+                .as_ref()
+                .map(|found| found.iter().map(|(k, v)| (*k, v.as_str())).collect());
+            assert_eq!(found.as_deref(), expect, "{template} {path}");
+        }
+        check("/api/a", "/api/a", Some(&[]));
+        check("/api/a", "/api/a/", Some(&[]));
+        check("/api/a", "/api/%61", Some(&[]));
+        check("/api/a", "/api/a//", None);
+        check("/api/a", "/api/A", None);
+        check("/api/a", "/api", None);
+        check("/api/{x}", "/api/", None);
+        check("/api/{x}", "/api/b%2Fc%20d", Some(&[("x", "b/c d")]));
+        check("/api/{x}", "/api/%ff", None);
+        check(
+            "/api/{x}/y/{z}",
+            "/api/1/y/2",
+            Some(&[("x", "1"), ("z", "2")]),
+        );
+        check("/api/{x}/y/{z}", "/api/1/q/2", None);
+    }
+
+    #[test]
+    fn fixed_segments_come_first() {
+        let literal = |template| route(template).matches("/f/@my/a").unwrap().0;
+        assert!(literal("/f/@my/{x}") > literal("/f/{x}/a"));
+        assert!(literal("/f/@my/a") > literal("/f/@my/{x}"));
+    }
+}
