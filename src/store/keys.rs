@@ -16,6 +16,8 @@
 //! | unused content file | `g` content | nothing |
 //! | detached tree | `z` id | nothing: members are removed bit by bit |
 //! | user | `u` name (NFC) | the user |
+//! | grants | `a` collection | the roles granted on it |
+//! | granted | `h` grantee, collection | nothing |
 //! | user by id | `i` user | name (NFC) |
 //! | group | `q` name (NFC) | the group |
 //! | group by id | `w` group | name (NFC) |
@@ -24,8 +26,6 @@
 //! | credential | `k` SHA-256 of its secret | the credential |
 //! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
 //! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
-//! | grants | `a` collection | the roles granted on it |
-//! | granted | `h` grantee, collection | nothing |
 //! | next free id | `m/next_id` | id |
 
 use std::borrow::Cow;
@@ -196,6 +196,31 @@ pub(super) fn users() -> Range<Key> {
     starting_with(key(b'u', &[]))
 }
 
+pub(super) fn grants(collection: ResourceId) -> Key {
+    key(b'a', &[&collection.0.to_be_bytes()])
+}
+
+pub(super) fn all_grants() -> Range<Key> {
+    starting_with(key(b'a', &[]))
+}
+
+fn granted_key(to: Grantee, collection: &[u8]) -> Key {
+    let (tag, id): (&[u8], _) = match &to {
+        Grantee::User(user) => (b"u", user.0),
+        Grantee::Group(group) => (b"g", group.0),
+        Grantee::Everyone => (b"e", uuid::Uuid::nil()),
+    };
+    key(b'h', &[tag, id.as_bytes(), collection])
+}
+
+pub(super) fn granted(to: Grantee, collection: ResourceId) -> Key {
+    granted_key(to, &collection.0.to_be_bytes())
+}
+
+pub(super) fn all_granted(to: Grantee) -> Range<Key> {
+    starting_with(granted_key(to, &[]))
+}
+
 pub(super) fn user_by_id(id: UserId) -> Key {
     key(b'i', &[id.0.as_bytes()])
 }
@@ -247,31 +272,6 @@ pub(super) fn expiry(expires: Timestamp, secret: &SecretHash) -> Key {
 /// Expiries up to and including `now`.
 pub(super) fn expiries_until(now: Timestamp) -> Range<Key> {
     key(b'j', &[])..key(b'j', &[&now.0.saturating_add(1).to_be_bytes()])
-}
-
-pub(super) fn grants(collection: ResourceId) -> Key {
-    key(b'a', &[&collection.0.to_be_bytes()])
-}
-
-pub(super) fn all_grants() -> Range<Key> {
-    starting_with(key(b'a', &[]))
-}
-
-fn granted_key(to: Grantee, collection: &[u8]) -> Key {
-    let (tag, id): (&[u8], _) = match &to {
-        Grantee::User(user) => (b"u", user.0),
-        Grantee::Group(group) => (b"g", group.0),
-        Grantee::Everyone => (b"e", uuid::Uuid::nil()),
-    };
-    key(b'h', &[tag, id.as_bytes(), collection])
-}
-
-pub(super) fn granted(to: Grantee, collection: ResourceId) -> Key {
-    granted_key(to, &collection.0.to_be_bytes())
-}
-
-pub(super) fn all_granted(to: Grantee) -> Range<Key> {
-    starting_with(granted_key(to, &[]))
 }
 
 pub(super) fn next_id() -> Key {

@@ -77,7 +77,7 @@ pub async fn rename(dav: &Dav, name: &str, to: &str) -> Result<(), AccessError> 
     .await
 }
 
-/// Removes a group; its members stay users.
+/// Removes a group and what was granted to it; its members stay users.
 pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
     let name = plain_name(Noun::Group, name)?;
     transact(dav.engine(), Mode::Write, &name, |txn, name| {
