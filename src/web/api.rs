@@ -1,6 +1,9 @@
 //! The APIs: one table of routes, from which both the routing and the OpenAPI description are
 //! made. Each face has its rows, its envelope for refusals, and nothing else of its own here.
-#![allow(dead_code, reason = "the faces use it when they have their rows")]
+#![allow(
+    dead_code,
+    reason = "the DocSpace face uses the rest when it has its rows"
+)]
 
 mod call;
 mod checkout;
@@ -11,6 +14,7 @@ mod openapi;
 mod page;
 mod response_api;
 mod route;
+mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use route::{Parameters, Route, SchemaOf};
 
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
+use super::metrics::Metrics;
 use super::{caller, reserved};
 use crate::config::Config;
 use crate::ops::Dav;
@@ -68,6 +73,7 @@ pub(super) struct Visit<'a> {
 pub(super) struct House<'a> {
     pub(super) dav: &'a Arc<Dav>,
     pub(super) auth: &'a Arc<Authenticator>,
+    pub(super) metrics: &'a Arc<Metrics>,
     pub(super) peer: IpAddr,
     pub(super) now: Timestamp,
 }
@@ -181,6 +187,7 @@ impl Visit<'_> {
         let call = Call {
             dav: Arc::clone(house.dav),
             auth: Arc::clone(house.auth),
+            metrics: Arc::clone(house.metrics),
             now: house.now,
             peer: house.peer,
             method: head.method,
@@ -197,6 +204,9 @@ impl Visit<'_> {
                 response
             }
             Err(fault) => {
+                if let Fault::SignIn(refusal) = &fault {
+                    refusal.note(house.peer, house.metrics);
+                }
                 told.tell(&fault);
                 self.api.refuse(self.face, &fault)
             }
