@@ -35,10 +35,13 @@ use crate::config::{Config, ConfigError, Setting};
 use crate::ops::admin::{AdminError, RefusalClass};
 
 /// The table above for `--help`.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 not done: the server, the store or the system \
-    failed; 2 wrong usage or settings; 3 a user, group, key, path or lock that was named does not \
-    exist; 4 refused because of what is there: it exists already, is locked, is the last, is too \
-    many";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  not done: the server, the store or the system failed
+  2  wrong usage or settings
+  3  a user, group, key, path or lock that was named does not exist
+  4  refused because of what is there: it exists already, is locked, is the last, is too many";
 
 /// A WebDAV server whose locks hold.
 #[derive(Debug, Parser)]
