@@ -207,12 +207,18 @@ impl Visit<'_> {
     pub(super) fn gap(&self) -> Result<(ResourceId, &Name), DavError> {
         let parent = self.walk.parent().ok_or(DavError::ParentMissing)?;
         let name = self.path.name().ok_or(DavError::ParentMissing)?;
+        Ok((parent.id, name))
+    }
+
+    /// Refuses to make something where the user must not know that something is. Asked last, so
+    /// that only who could make it there learns that the name is taken.
+    pub(super) fn require_free_name(&self) -> Result<(), DavError> {
         if self.occupied {
             return Err(DavError::Forbidden(
                 "this name cannot be used here; choose another one".to_owned(),
             ));
         }
-        Ok((parent.id, name))
+        Ok(())
     }
 
     /// The same for a new file: neither PUT nor LOCK makes one whose address ends in a slash.
