@@ -1,9 +1,21 @@
 //! The command line. Parse, put the configuration together, run one command.
 //!
-//! Exit codes: 0 done, 1 not done (the reason is on standard error), 2 wrong flags or settings.
+//! Exit codes, the same for every command; the reason is on standard error:
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | not done: the server, the store or the system failed |
+//! | 2 | wrong usage or settings |
+//! | 3 | a user, group, key, path or lock that was named does not exist |
+//! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod config;
+mod control;
+mod group;
+mod print;
 mod serve;
+mod token;
 mod user;
 
 use std::collections::BTreeMap;
@@ -18,10 +30,17 @@ use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 
 use crate::config::{Config, ConfigError, Setting};
+use crate::ops::admin::{AdminError, RefusalClass};
+
+/// The table above for `--help`.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 not done: the server, the store or the system \
+    failed; 2 wrong usage or settings; 3 a user, group, key, path or lock that was named does not \
+    exist; 4 refused because of what is there: it exists already, is locked, is the last, is too \
+    many";
 
 /// A WebDAV server whose locks hold.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +53,12 @@ enum Command {
     /// Add, list, change and remove users, while the server runs or while it does not
     #[command(subcommand)]
     User(user::User),
+    /// Add, list, change and remove groups of users
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Make, list and revoke API keys: for programs, and as passwords of mounts
+    #[command(subcommand)]
+    Token(token::Token),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -93,6 +118,9 @@ enum CliError {
     Usage(String),
     #[error("{0}")]
     Failed(String),
+    /// The server, or the operation itself, said no.
+    #[error(transparent)]
+    Refused(AdminError),
     /// Nobody reads our output any more.
     #[error("standard output: {0}")]
     Output(#[from] io::Error),
@@ -103,11 +131,21 @@ impl CliError {
         Self::Failed(reason.to_string())
     }
 
+    fn usage(reason: impl Display) -> Self {
+        Self::Usage(reason.to_string())
+    }
+
     fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Config(_) | Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) | Self::Output(_) => ExitCode::from(1),
-        }
+        ExitCode::from(match self {
+            Self::Failed(_) | Self::Output(_) => 1,
+            Self::Config(_) | Self::Usage(_) => 2,
+            Self::Refused(error) => match error.class {
+                RefusalClass::Failed => 1,
+                RefusalClass::Usage => 2,
+                RefusalClass::NotFound => 3,
+                RefusalClass::Conflict => 4,
+            },
+        })
     }
 }
 
@@ -125,6 +163,8 @@ pub fn main() -> ExitCode {
         match command {
             Command::Serve(serve) => serve.run().await,
             Command::User(user) => user.run().await,
+            Command::Group(group) => group.run().await,
+            Command::Token(token) => token.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

@@ -25,6 +25,8 @@ pub struct Config {
     pub store: Store,
     /// What locks may be had.
     pub locks: Locks,
+    /// What is kept of what files were.
+    pub versions: Versions,
     /// What one request may ask for.
     pub limits: Limits,
     /// Who gets in.
@@ -149,6 +151,20 @@ impl Default for Locks {
     }
 }
 
+/// What is kept of what files were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions {
+    /// Old versions of a file that are kept beside the present one; 0: none.
+    pub keep: u32,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self { keep: 10 }
+    }
+}
+
 /// What one request may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -204,6 +220,10 @@ pub struct Auth {
     /// How long a verified password is remembered, so that the slow hash is not computed for each
     /// request; 0: never.
     pub remember_seconds: u64,
+    /// How long an access token opens the door.
+    pub access_token_seconds: u64,
+    /// How long a session can be renewed after its last renewal.
+    pub refresh_token_seconds: u64,
 }
 
 impl Default for Auth {
@@ -211,6 +231,8 @@ impl Default for Auth {
         Self {
             realm: "Lockkeeper".to_owned(),
             remember_seconds: 300,
+            access_token_seconds: 3600,
+            refresh_token_seconds: 30 * 24 * 3600,
         }
     }
 }
@@ -264,6 +286,7 @@ impl Config {
             server,
             store,
             locks,
+            versions,
             limits,
             auth,
             ..
@@ -272,6 +295,7 @@ impl Config {
             server.rules(),
             store.rules(),
             locks.rules(),
+            versions.rules(),
             limits.rules(),
             auth.rules(),
         ];
@@ -340,6 +364,13 @@ impl Locks {
     }
 }
 
+impl Versions {
+    fn rules(&self) -> Vec<Rule> {
+        // A DELETE removes them all in one transaction.
+        vec![("versions.keep", self.keep <= 1000, "0 to 1000")]
+    }
+}
+
 impl Limits {
     fn rules(&self) -> Vec<Rule> {
         let xml = (1024..=64 << 20).contains(&self.xml_bytes_max);
@@ -379,12 +410,21 @@ impl Auth {
     fn rules(&self) -> Vec<Rule> {
         let plain = self.realm.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let realm = plain && (1..=200).contains(&self.realm.len());
+        let access = (60..=86_400).contains(&self.access_token_seconds);
+        let year = 365 * 24 * 3600;
+        let refresh = (self.access_token_seconds..=year).contains(&self.refresh_token_seconds);
         vec![
             ("auth.realm", realm, "1 to 200 printable ASCII characters"),
             (
                 "auth.remember_seconds",
                 self.remember_seconds <= 86_400,
                 "0 to 86400",
+            ),
+            ("auth.access_token_seconds", access, "60 to 86400"),
+            (
+                "auth.refresh_token_seconds",
+                refresh,
+                "auth.access_token_seconds to 31536000",
             ),
         ]
     }

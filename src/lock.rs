@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use crate::protocol::lock_kinds::{LockKind, LockScope};
+pub use crate::resource::UserId;
 
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
@@ -44,10 +45,6 @@ impl fmt::Debug for LockToken {
     }
 }
 
-/// The identity of a user, unchanged when the user is renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct UserId(pub Uuid);
-
 /// How far below its root a lock reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LockDepth {
@@ -76,6 +73,8 @@ pub struct Lock {
     pub holder: String,
     /// The inside of the client's `DAV:owner`, byte for byte (davfs2 compares it); decides nothing.
     pub owner_xml: Option<String>,
+    /// Why, in the user's own words.
+    pub comment: Option<String>,
     /// When it was taken.
     pub since: Timestamp,
     /// When it ends by itself; `None`: never.

@@ -5,7 +5,11 @@
 //! prints, where `…` stands for anything. Pages name the server `http://localhost:4918` and the
 //! users alice, bob and admin, whose passwords are their names and `-password`.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests of programs speak to people"
+)]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod common;

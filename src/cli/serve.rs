@@ -110,11 +110,9 @@ async fn greet_first_start(dav: &Dav, url: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let password = Password::random().map_err(CliError::failed)?;
-    let name = FIRST_USER.to_owned();
     let first = NewUser {
-        name,
-        password: password.clone(),
         admin: true,
+        ..NewUser::new(FIRST_USER, password.clone())
     };
     access::add(dav, first, clock::now())
         .await

@@ -1,18 +1,14 @@
-//! `lockkeeper user …`: through the control socket of the server that runs on the data folder, or,
-//! when none does, directly on the store.
+//! `lockkeeper user …`.
 
-use std::fmt::Write as _;
 use std::io::{self, Read as _};
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::{CliError, Place, make_private, say};
-use crate::config::Config;
-use crate::ops::admin::{self, AdminCommand, AdminReply, UserEntry};
+use super::print::{Format, table};
+use super::{CliError, Place, control, say};
+use crate::ops::admin::users::{UserCommand, UserEntry};
+use crate::ops::admin::{AdminCommand, AdminReply};
 use crate::ops::password::{PASSWORD_BYTES_MAX, Password};
-use crate::ops::{Dav, NoObserver};
-use crate::web::{clock, control};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -20,7 +16,18 @@ pub(super) enum User {
     Add {
         /// What the user signs in with
         name: String,
-        /// May release other people's locks and read the metrics
+        /// What people call this user [default: the name]
+        #[arg(long, value_name = "TEXT")]
+        display_name: Option<String>,
+        /// Where the user gets mail
+        #[arg(
+            long,
+            value_name = "ADDRESS",
+            default_value = "",
+            hide_default_value = true
+        )]
+        email: String,
+        /// May do everything everywhere, release other people's locks and read the metrics
         #[arg(long)]
         admin: bool,
         #[command(flatten)]
@@ -31,9 +38,28 @@ pub(super) enum User {
     /// List the users
     List {
         #[command(flatten)]
+        format: Format,
+        #[command(flatten)]
         place: Place,
     },
-    /// Give a user another password
+    /// Change what is known about a user
+    #[group(id = "what", required = true, multiple = true)]
+    Set {
+        /// About whom
+        name: String,
+        /// What people call this user
+        #[arg(long, value_name = "TEXT", group = "what")]
+        display_name: Option<String>,
+        /// Where the user gets mail; empty: nowhere
+        #[arg(long, value_name = "ADDRESS", group = "what")]
+        email: Option<String>,
+        /// Whether the user may do everything everywhere
+        #[arg(long, value_name = "true|false", group = "what")]
+        admin: Option<bool>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Give a user another password; their sessions end, their API keys stay
     Passwd {
         /// Whose password
         name: String,
@@ -42,7 +68,7 @@ pub(super) enum User {
         #[command(flatten)]
         place: Place,
     },
-    /// Remove a user
+    /// Remove a user with their API keys; their locks stay until an admin releases them
     Remove {
         /// Whom
         name: String,
@@ -74,7 +100,7 @@ impl PasswordSource {
             })?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let password = Password::from(line.strip_suffix('\r').unwrap_or(line).to_owned());
-        password.check().map_err(CliError::failed)?;
+        password.check().map_err(CliError::usage)?;
         Ok(password)
     }
 
@@ -89,20 +115,26 @@ impl PasswordSource {
 
 impl User {
     pub(super) async fn run(self) -> Result<(), CliError> {
+        let done =
+            async |place: &Place, command| control::done(place, AdminCommand::User(command)).await;
         match self {
             Self::Add {
                 name,
+                display_name,
+                email,
                 admin,
                 password: source,
                 place,
             } => {
                 let password = source.password()?;
-                let command = AdminCommand::UserAdd {
+                let command = UserCommand::Add {
                     name,
+                    display_name,
+                    email,
                     password: password.clone(),
                     admin,
                 };
-                run(&place, command).await?;
+                done(&place, command).await?;
                 source.tell(&password)
             }
             Self::Passwd {
@@ -111,100 +143,52 @@ impl User {
                 place,
             } => {
                 let password = source.password()?;
-                let command = AdminCommand::UserPassword {
+                let command = UserCommand::Password {
                     name,
                     password: password.clone(),
                 };
-                run(&place, command).await?;
+                done(&place, command).await?;
                 source.tell(&password)
             }
-            Self::Remove { name, place } => run(&place, AdminCommand::UserRemove { name })
-                .await
-                .map(drop),
-            Self::List { place } => say(&table(&run(&place, AdminCommand::UserList {}).await?)),
+            Self::Set {
+                name,
+                display_name,
+                email,
+                admin,
+                place,
+            } => {
+                let command = UserCommand::Set {
+                    name,
+                    display_name,
+                    email,
+                    admin,
+                };
+                done(&place, command).await
+            }
+            Self::Remove { name, place } => done(&place, UserCommand::Remove { name }).await,
+            Self::List { format, place } => list(&format, &place).await,
         }
     }
 }
 
-/// Has a command done. The users, if it was to list them.
-async fn run(place: &Place, command: AdminCommand) -> Result<Vec<UserEntry>, CliError> {
-    let config = place.load(Vec::new())?;
-    let asked = control::ask(&config.store.data, &command)
-        .await
-        .map_err(CliError::failed)?;
-    let reply = match asked {
-        Some(reply) => reply,
-        None => run_directly(&config, command).await?,
-    };
-    match reply {
-        AdminReply::Done {} => Ok(Vec::new()),
-        AdminReply::Users { users } => Ok(users),
-        AdminReply::Refused { reason } => Err(CliError::Failed(reason)),
+async fn list(format: &Format, place: &Place) -> Result<(), CliError> {
+    let command = AdminCommand::User(UserCommand::List);
+    match control::run(place, command).await? {
+        AdminReply::Users(users) => format.print(&users, |users| {
+            let rows: Vec<_> = users.iter().map(row).collect();
+            table(["NAME", "ROLE", "ADDED", "DISPLAY NAME", "E-MAIL"], &rows)
+        }),
+        other => Err(control::unexpected(&other)),
     }
 }
 
-async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminReply, CliError> {
-    if config.store.memory {
-        let reason = "store.memory is set: there is nothing to change while no server runs";
-        return Err(CliError::Failed(reason.to_owned()));
-    }
-    let data = &config.store.data;
-    if matches!(command, AdminCommand::UserAdd { .. }) {
-        make_private(data)?;
-    } else if !data.is_dir() {
-        return Err(CliError::Failed(format!(
-            "there is no data folder {}",
-            data.display()
-        )));
-    }
-    let now = clock::now();
-    let dav = Dav::open(config, now, clock::stopwatch, Arc::new(NoObserver)).await;
-    let dav = dav.map_err(CliError::failed)?;
-    let reply = admin::run(&dav, command, now).await;
-    dav.close().await.map_err(CliError::failed)?;
-    Ok(reply)
-}
-
-/// Columns as wide as their widest entry.
-fn table(users: &[UserEntry]) -> String {
-    let width = users
-        .iter()
-        .map(|user| user.name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max(4);
-    let mut text = format!("{:width$}  ROLE   ADDED\n", "NAME");
-    for UserEntry {
-        name,
-        admin,
-        created,
-    } in users
-    {
-        let role = if *admin { "admin" } else { "user" };
-        // Writing into a string cannot fail.
-        let _ = writeln!(text, "{name:width$}  {role:5}  {created}");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::time::Timestamp;
-
-    #[test]
-    fn the_table_lines_up() {
-        let user = |name: &str, admin| UserEntry {
-            name: name.to_owned(),
-            admin,
-            created: Timestamp(1_795_320_696_000),
-        };
-        assert_eq!(
-            table(&[user("Jörg Müller", true), user("al", false)]),
-            "NAME         ROLE   ADDED\n\
-             Jörg Müller  admin  2026-11-22T04:11:36Z\n\
-             al           user   2026-11-22T04:11:36Z\n"
-        );
-        assert_eq!(table(&[]), "NAME  ROLE   ADDED\n");
-    }
+fn row(user: &UserEntry) -> [String; 5] {
+    let role = if user.admin { "admin" } else { "user" };
+    [
+        user.name.clone(),
+        role.to_owned(),
+        user.created.clone(),
+        user.display_name.clone(),
+        user.email.clone(),
+    ]
 }

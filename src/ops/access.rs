@@ -1,22 +1,35 @@
-//! Users: adding, listing, changing and removing them. Who is signing in is the business of
-//! `web::auth`; it asks [`find`] for the hash.
+//! Who somebody is: users, groups, and what they sign in with. How a request presents credentials,
+//! and how often somebody may guess, is the business of `web::auth`.
+
+pub mod api_keys;
+pub mod groups;
+mod secret;
+pub mod sessions;
+pub mod users;
+
+use std::fmt;
 
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
-use uuid::Uuid;
 
 use super::Dav;
-use super::password::{Password, PasswordError};
+use super::password::PasswordError;
 use crate::lock::UserId;
+use crate::protocol::path::PathError;
 use crate::protocol::time::Timestamp;
 use crate::rights::Scope;
+use crate::store::credentials::CredentialKind;
 use crate::store::engine::{Mode, StoreError, Txn};
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
 
-pub use crate::store::users::{USERS_MAX, User};
+pub use secret::{Secret, SecretKind};
+pub use users::{
+    NewUser, USERS_MAX, User, UserChange, Verified, add, change, find, find_by_id, list, remove,
+    set_password, verify_password,
+};
 
-/// Longest user name in characters.
+/// Longest name of a user, a group or an API key in characters.
 const NAME_CHARS_MAX: usize = 64;
 
 /// Who sent a request.
@@ -33,7 +46,8 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Whether this request may do everything everywhere: an admin with a whole credential.
+    /// Whether this request may see and do what concerns the whole server: an administrator's key
+    /// that is confined to something does not open everything else.
     pub fn is_administrator(&self) -> bool {
         self.admin && self.scope.is_whole()
     }
@@ -50,217 +64,169 @@ impl From<&User> for Principal {
     }
 }
 
-/// Why a change of the users did not happen.
+/// What an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// Somebody who may sign in.
+    User,
+    /// Users who get roles together.
+    Group,
+    /// A key of a user.
+    ApiKey,
+}
+
+impl fmt::Display for Noun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::ApiKey => "API key",
+        })
+    }
+}
+
+/// Why a change of users, groups or credentials did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AccessError {
     /// The name cannot be one.
     #[error(
-        "{0:?} cannot be a user name: 1 to {NAME_CHARS_MAX} characters, no colon, no control \
+        "{1:?} cannot be the name of a {0}: 1 to {NAME_CHARS_MAX} characters, no colon, no control \
          characters, no space at either end"
     )]
-    Name(String),
+    Name(Noun, String),
+    /// The display name cannot be one.
+    #[error(
+        "{0:?} cannot be a display name: 1 to {max} characters, no control characters, no space \
+         at either end",
+        max = users::DISPLAY_NAME_CHARS_MAX
+    )]
+    DisplayName(String),
+    /// The address cannot be one.
+    #[error(
+        "{0:?} cannot be an e-mail address: something, one @, something, at most {max} bytes, no \
+         spaces",
+        max = users::EMAIL_BYTES_MAX
+    )]
+    Email(String),
     /// The password cannot be one.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// It would never be worth anything.
+    #[error("{0} has passed; an API key ends in the future")]
+    Expired(Timestamp),
+    /// The path of a collection is none.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// There is one already.
-    #[error("there is already a user {0:?}")]
-    Exists(String),
+    #[error("there is already a {0} {1:?}")]
+    Exists(Noun, String),
     /// There is none.
-    #[error("there is no user {0:?}")]
-    NoSuchUser(String),
+    #[error("there is no {0} {1:?}")]
+    NoSuch(Noun, String),
+    /// The user is in the group already.
+    #[error("{user:?} is in the group {group:?} already")]
+    Member {
+        /// The user's name.
+        user: String,
+        /// The group's name.
+        group: String,
+    },
+    /// The user is not in the group.
+    #[error("{user:?} is not in the group {group:?}")]
+    NotMember {
+        /// The user's name.
+        user: String,
+        /// The group's name.
+        group: String,
+    },
+    /// An API key was to be confined to a place that does not exist.
+    #[error("there is nothing at {0}")]
+    NothingAt(String),
+    /// An API key was to be confined to a file.
+    #[error("{0} is a file; an API key can be confined to a collection")]
+    NotACollection(String),
     /// Then nobody could release the locks of others.
-    #[error("{0:?} is the only admin; add another one first (user add NAME --admin)")]
+    #[error("{0:?} is the only admin; make another one first (user add NAME --admin)")]
     LastAdmin(String),
     /// No room.
-    #[error("there are {USERS_MAX} users already, which is the most there can be")]
-    TooMany,
+    #[error("there are {max} {what} already, which is the most there can be")]
+    TooMany {
+        /// Of what, in the plural.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// The answer would be too long.
+    #[error("there are more than {0} API keys; name a user to list only theirs")]
+    TooManyToList(usize),
+    /// The password was checked, and then it changed.
+    #[error("the password was changed at this moment; sign in again")]
+    PasswordChanged,
+    /// The operating system gave no randomness.
+    #[error("the system gave no random numbers: {0}")]
+    NoRandomness(String),
     /// The store said no.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A user to be.
-#[derive(Debug)]
-pub struct NewUser {
-    /// What the user signs in with.
-    pub name: String,
-    /// In the clear.
-    pub password: Password,
-    /// Whether this user may release other people's locks.
-    pub admin: bool,
+/// Whom a presented API key or access token stands for. Nothing is remembered between two calls:
+/// what was revoked is worth nothing from then on.
+pub async fn by_secret(
+    dav: &Dav,
+    secret: &str,
+    now: Timestamp,
+) -> Result<Option<Principal>, AccessError> {
+    if !matches!(
+        Secret::kind_of(secret),
+        Some(SecretKind::ApiKey | SecretKind::Access)
+    ) {
+        return Ok(None);
+    }
+    let presented = (secret::hash(secret), now);
+    transact(dav.engine(), Mode::Read, &presented, |txn, (hash, now)| {
+        Box::pin(async move {
+            let mut tx = Tx::new(txn, *now);
+            let Some(credential) = tx.credential(hash).await? else {
+                return Ok(None);
+            };
+            let scope = match credential.kind {
+                CredentialKind::ApiKey { scope, .. } if credential.stands_at(*now) => scope,
+                CredentialKind::Access if credential.stands_at(*now) => Scope::default(),
+                _ => return Ok(None),
+            };
+            let user = tx.user_by_id(credential.user).await?;
+            Ok(user.map(|user| Principal {
+                scope,
+                ..Principal::from(&user)
+            }))
+        })
+    })
+    .await
 }
 
-/// The name in the form in which it is kept and looked up (NFC), if it can be a name. A colon
-/// would end it in Basic authentication (RFC 7617 §2).
-pub fn user_name(text: &str) -> Result<String, AccessError> {
+/// A name in the form in which it is kept and looked up (NFC), if it can be one. A colon would end
+/// it in Basic authentication (RFC 7617 §2).
+fn plain_name(of: Noun, text: &str) -> Result<String, AccessError> {
     let name: String = text.nfc().take(NAME_CHARS_MAX + 1).collect();
     let length = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
     let plain = !name.chars().any(|c| c == ':' || c.is_control());
     if length && plain && name.trim() == name {
         Ok(name)
     } else {
-        Err(AccessError::Name(
-            text.chars().take(2 * NAME_CHARS_MAX).collect(),
-        ))
+        Err(AccessError::Name(of, excerpt(text)))
     }
 }
 
-/// The user of this name.
-pub async fn find(dav: &Dav, name: &str) -> Result<Option<User>, AccessError> {
-    let Ok(name) = user_name(name) else {
-        return Ok(None);
-    };
-    transact(dav.engine(), Mode::Read, &name, |txn, name| {
-        Box::pin(async move { Ok(timeless(txn).user(name).await?) })
-    })
-    .await
+/// So much of a text as an error may repeat.
+fn excerpt(text: &str) -> String {
+    text.chars().take(2 * NAME_CHARS_MAX).collect()
 }
 
-/// All users by name.
-pub async fn list(dav: &Dav) -> Result<Vec<User>, AccessError> {
-    transact(dav.engine(), Mode::Read, &(), |txn, ()| {
-        Box::pin(async move { Ok(timeless(txn).users().await?) })
-    })
-    .await
-}
-
-/// Adds a user. The password is hashed on a thread where that blocks nobody.
-pub async fn add(dav: &Dav, new: NewUser, now: Timestamp) -> Result<(), AccessError> {
-    let name = user_name(&new.name)?;
-    let user = User {
-        id: UserId(Uuid::new_v4()),
-        name,
-        admin: new.admin,
-        password_hash: hash(new.password).await?,
-        created: now,
-    };
-    transact(dav.engine(), Mode::Write, &user, |txn, user| {
-        Box::pin(async move {
-            let mut tx = timeless(txn);
-            if tx.user(&user.name).await?.is_some() {
-                return Err(AccessError::Exists(user.name.clone()));
-            }
-            if tx.users().await?.len() >= USERS_MAX {
-                return Err(AccessError::TooMany);
-            }
-            Ok(tx.put_user(user)?)
-        })
-    })
-    .await
-}
-
-/// Gives a user another password.
-pub async fn set_password(dav: &Dav, name: &str, password: Password) -> Result<(), AccessError> {
-    let change = (user_name(name)?, hash(password).await?);
-    transact(dav.engine(), Mode::Write, &change, |txn, (name, hash)| {
-        Box::pin(async move {
-            let mut tx = timeless(txn);
-            let user = tx.user(name).await?;
-            let mut user = user.ok_or_else(|| AccessError::NoSuchUser(name.clone()))?;
-            user.password_hash.clone_from(hash);
-            Ok(tx.put_user(&user)?)
-        })
-    })
-    .await
-}
-
-/// Removes a user. The locks stay; an admin can release them.
-pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
-    let name = user_name(name)?;
-    transact(dav.engine(), Mode::Write, &name, |txn, name| {
-        Box::pin(async move {
-            let mut tx = timeless(txn);
-            let everybody = tx.users().await?;
-            let Some(user) = everybody.iter().find(|user| user.name == *name) else {
-                return Err(AccessError::NoSuchUser(name.clone()));
-            };
-            let admins = everybody.iter().filter(|user| user.admin).count();
-            if user.admin && admins == 1 {
-                return Err(AccessError::LastAdmin(name.clone()));
-            }
-            tx.remove_user(name);
-            Ok(())
-        })
-    })
-    .await
-}
-
-/// Rows of users do not expire, so the moment makes no difference.
+/// Rows of users and groups do not expire, so the moment makes no difference.
 fn timeless(txn: &mut dyn Txn) -> Tx<'_> {
     Tx::new(txn, Timestamp(0))
 }
 
-async fn hash(password: Password) -> Result<String, PasswordError> {
-    password.check()?;
-    let hash = tokio::task::spawn_blocking(move || password.hash()).await;
-    hash.map_err(|error| PasswordError::Failed(error.to_string()))?
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names() {
-        fn check(text: &str, expect: Option<&str>) {
-            assert_eq!(user_name(text).ok().as_deref(), expect, "{text:?}");
-        }
-        check("alice", Some("alice"));
-        check("Jörg Müller", Some("Jörg Müller"));
-        check("Jo\u{308}rg", Some("Jörg"));
-        check("alice@example.org", Some("alice@example.org"));
-        check("", None);
-        check(" ", None);
-        check("alice ", None);
-        check("a:b", None);
-        check("a\nb", None);
-        check(&"ä".repeat(64), Some(&"ä".repeat(64)));
-        check(&"ä".repeat(65), None);
-        check(&"a\u{308}".repeat(64), Some(&"ä".repeat(64)));
-    }
-
-    fn new_user(name: &str, admin: bool) -> NewUser {
-        NewUser {
-            name: name.to_owned(),
-            password: "correct horse".to_owned().into(),
-            admin,
-        }
-    }
-
-    #[tokio::test]
-    async fn users_come_change_and_go() {
-        let dav = Dav::memory(Timestamp(1)).await;
-        add(&dav, new_user("zoe", true), Timestamp(7))
-            .await
-            .unwrap();
-        add(&dav, new_user("bob", false), Timestamp(8))
-            .await
-            .unwrap();
-        let names = |users: Vec<User>| users.into_iter().map(|u| u.name).collect::<Vec<_>>();
-        assert_eq!(names(list(&dav).await.unwrap()), ["bob", "zoe"]);
-
-        let again = add(&dav, new_user("bob", false), Timestamp(9)).await;
-        assert_eq!(again, Err(AccessError::Exists("bob".to_owned())));
-        let bob = find(&dav, "bob").await.unwrap().unwrap();
-        assert_eq!(bob.created, Timestamp(8));
-
-        set_password(&dav, "bob", "battery staple".to_owned().into())
-            .await
-            .unwrap();
-        let changed = find(&dav, "bob").await.unwrap().unwrap();
-        assert_eq!(changed.id, bob.id);
-        assert!(Password::from("battery staple".to_owned()).matches(&changed.password_hash));
-
-        assert_eq!(
-            remove(&dav, "zoe").await,
-            Err(AccessError::LastAdmin("zoe".to_owned()))
-        );
-        remove(&dav, "bob").await.unwrap();
-        assert_eq!(
-            remove(&dav, "bob").await,
-            Err(AccessError::NoSuchUser("bob".to_owned()))
-        );
-        assert_eq!(find(&dav, "bob").await, Ok(None));
-        assert_eq!(find(&dav, "b:ob").await, Ok(None));
-    }
-}
+mod tests;

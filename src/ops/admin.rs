@@ -1,133 +1,125 @@
 //! The commands of an administrator as values: what the command line sends through the control
-//! socket of a running server, or runs itself when none does.
+//! socket of a running server, or runs itself when none does. Each group of commands has its own
+//! file; names in JSON are promised to scripts.
+
+pub mod groups;
+pub mod tokens;
+pub mod users;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::Dav;
-use super::access::{self, AccessError, NewUser, User};
-use super::password::Password;
+use super::access::{AccessError, Secret};
+use super::password::PasswordError;
 use crate::protocol::time::Timestamp;
+
+use groups::{GroupCommand, GroupDetail, GroupEntry};
+use tokens::{KeyEntry, TokenCommand};
+use users::{UserCommand, UserEntry};
 
 /// What an administrator may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub enum AdminCommand {
-    /// Adds a user.
-    UserAdd {
-        /// What the user signs in with.
-        name: String,
-        /// In the clear: it crosses a socket that only this account can open.
-        password: Password,
-        /// Whether this user may release other people's locks.
-        admin: bool,
-    },
-    /// Lists the users.
-    UserList {},
-    /// Gives a user another password.
-    UserPassword {
-        /// Whose.
-        name: String,
-        /// The new one.
-        password: Password,
-    },
-    /// Removes a user.
-    UserRemove {
-        /// Whom.
-        name: String,
-    },
+    /// About users.
+    User(UserCommand),
+    /// About groups.
+    Group(GroupCommand),
+    /// About API keys.
+    Token(TokenCommand),
 }
 
 impl AdminCommand {
     /// The user whose remembered credentials are void when this has been done.
     pub fn affected_user(&self) -> Option<&str> {
         match self {
-            Self::UserPassword { name, .. } | Self::UserRemove { name } => Some(name),
-            Self::UserAdd { .. } | Self::UserList {} => None,
+            Self::User(command) => command.affected_user(),
+            Self::Group(_) | Self::Token(_) => None,
         }
     }
 }
 
 /// What it gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum AdminReply {
     /// It was done.
-    Done {},
+    Done,
     /// The users by name.
-    Users {
-        /// One entry a user.
-        users: Vec<UserEntry>,
-    },
-    /// It was not done, for this reason.
-    Refused {
-        /// A sentence.
-        reason: String,
-    },
+    Users(Vec<UserEntry>),
+    /// The groups by name.
+    Groups(Vec<GroupEntry>),
+    /// One group.
+    Group(GroupDetail),
+    /// API keys, by user and age.
+    Keys(Vec<KeyEntry>),
+    /// The key that was made. This is the only time that its secret is told.
+    NewKey(KeyEntry, Secret),
+    /// It was not done.
+    Refused(AdminError),
 }
 
-/// One user in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserEntry {
-    /// What the user signs in with.
-    pub name: String,
-    /// Whether this user may release other people's locks.
-    pub admin: bool,
-    /// When the user was added.
-    pub created: Timestamp,
+/// Why a command was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[error("{reason}")]
+pub struct AdminError {
+    /// What a script can do about it.
+    pub class: RefusalClass,
+    /// A sentence.
+    pub reason: String,
 }
 
-impl From<User> for UserEntry {
-    fn from(user: User) -> Self {
+/// What kind of refusal it is; the command line has an exit code for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalClass {
+    /// The server or the store failed; it may work another time.
+    Failed,
+    /// The command says something that cannot be meant.
+    Usage,
+    /// What it names does not exist.
+    NotFound,
+    /// What is there stands in the way.
+    Conflict,
+}
+
+impl From<AccessError> for AdminError {
+    fn from(error: AccessError) -> Self {
+        let class = match &error {
+            AccessError::Name(..)
+            | AccessError::DisplayName(_)
+            | AccessError::Email(_)
+            | AccessError::Password(PasswordError::Unfit)
+            | AccessError::Expired(_)
+            | AccessError::Path(_) => RefusalClass::Usage,
+            AccessError::NoSuch(..) | AccessError::NotMember { .. } | AccessError::NothingAt(_) => {
+                RefusalClass::NotFound
+            }
+            AccessError::Exists(..)
+            | AccessError::Member { .. }
+            | AccessError::NotACollection(_)
+            | AccessError::LastAdmin(_)
+            | AccessError::TooMany { .. }
+            | AccessError::TooManyToList(_)
+            | AccessError::PasswordChanged => RefusalClass::Conflict,
+            AccessError::Password(PasswordError::Failed(_))
+            | AccessError::NoRandomness(_)
+            | AccessError::Store(_) => RefusalClass::Failed,
+        };
         Self {
-            name: user.name,
-            admin: user.admin,
-            created: user.created,
+            class,
+            reason: error.to_string(),
         }
     }
 }
 
 /// Runs one command.
 pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
-    let refused = |error: AccessError| AdminReply::Refused {
-        reason: error.to_string(),
+    let done = match command {
+        AdminCommand::User(command) => users::run(dav, command, now).await,
+        AdminCommand::Group(command) => groups::run(dav, command, now).await,
+        AdminCommand::Token(command) => tokens::run(dav, command, now).await,
     };
-    try_run(dav, command, now).await.unwrap_or_else(refused)
-}
-
-async fn try_run(
-    dav: &Dav,
-    command: AdminCommand,
-    now: Timestamp,
-) -> Result<AdminReply, AccessError> {
-    match command {
-        AdminCommand::UserAdd {
-            name,
-            password,
-            admin,
-        } => {
-            access::add(
-                dav,
-                NewUser {
-                    name,
-                    password,
-                    admin,
-                },
-                now,
-            )
-            .await?;
-        }
-        AdminCommand::UserPassword { name, password } => {
-            access::set_password(dav, &name, password).await?;
-        }
-        AdminCommand::UserRemove { name } => access::remove(dav, &name).await?,
-        AdminCommand::UserList {} => {
-            let users = access::list(dav)
-                .await?
-                .into_iter()
-                .map(UserEntry::from)
-                .collect();
-            return Ok(AdminReply::Users { users });
-        }
-    }
-    Ok(AdminReply::Done {})
+    done.unwrap_or_else(AdminReply::Refused)
 }

@@ -105,6 +105,7 @@ async fn steal(
         owner: ask.principal.id,
         holder: ask.principal.name.clone(),
         owner_xml: None,
+        comment: None,
         since: ask.now,
         ..victim.clone()
     };

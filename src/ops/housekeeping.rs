@@ -1,4 +1,5 @@
-//! Work that no request waits for: expired locks, detached trees, unused content files.
+//! Work that no request waits for: expired locks and credentials, detached trees, unused content
+//! files.
 
 use super::Dav;
 use super::events::tell_expired;
@@ -11,10 +12,12 @@ use crate::store::tx::Tx;
 const PAGE: usize = 200;
 
 impl Dav {
-    /// Removes what has ended: locks whose time has passed, members of deleted collections,
-    /// content files that nobody uses. Stops at the first error; the next sweep goes on.
+    /// Removes what has ended: locks and credentials whose time has passed, members of deleted
+    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes
+    /// on.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
+        while self.sweep_credentials(now).await? == PAGE {}
         while self.reap(now).await? > 0 {}
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
@@ -35,6 +38,13 @@ impl Dav {
             .await?;
         lapsed.iter().for_each(tell_expired);
         Ok(lapsed.len())
+    }
+
+    async fn sweep_credentials(&self, now: Timestamp) -> Result<usize, DavError> {
+        self.write(&now, |txn, now| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).end_expired_credentials(PAGE).await?) })
+        })
+        .await
     }
 
     async fn reap(&self, now: Timestamp) -> Result<usize, DavError> {
@@ -144,7 +154,9 @@ mod tests {
 
     async fn start(engine: &Arc<dyn Engine>, folder: &std::path::Path) -> Dav {
         let blobs = Blobs::open(folder, 0).expect("a folder");
-        Dav::new(Arc::clone(engine), blobs, Config::default(), NOW)
+        let mut config = Config::default();
+        config.versions.keep = 1;
+        Dav::new(Arc::clone(engine), blobs, config, NOW)
             .await
             .expect("a tree")
     }
@@ -180,6 +192,7 @@ mod tests {
             depth: LockDepth::Zero,
             timeout: RequestedTimeout::Seconds(1),
             owner_xml: None,
+            comment: None,
         }
     }
 
@@ -201,20 +214,21 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let before = start(&engine, folder.path()).await;
-        let kept = large_upload(&before).await;
-        before
-            .upload(&ask("/kept"), kept, Manner::default())
-            .await
-            .expect("uploaded");
+        for _version in 1..=2 {
+            let kept = large_upload(&before).await;
+            let uploaded = before.upload(&ask("/kept"), kept, Manner::default()).await;
+            uploaded.expect("uploaded");
+        }
         let _never_named = large_upload(&before).await;
         drop(before);
 
         let after = start(&engine, folder.path()).await;
         let _under_way = large_upload(&after).await;
-        assert_eq!(files(&after).await, 3);
+        assert_eq!(files(&after).await, 4);
         assert_eq!(after.remove_orphans(NOW).await, Ok(1));
-        assert_eq!(files(&after).await, 2);
-        assert!(after.read_content(&ask("/kept")).await.is_ok());
+        assert_eq!(files(&after).await, 3);
+        assert!(after.read_version(&ask("/kept"), 1).await.is_ok());
+        assert!(after.read_version(&ask("/kept"), 2).await.is_ok());
     }
 
     #[tokio::test]
@@ -274,15 +288,15 @@ mod tests {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let dav = start(&engine, folder.path()).await;
         dav.make_collection(&ask("/c")).await.expect("made");
-        for path in ["/c/a", "/c/a", "/c/b"] {
+        for path in ["/c/a", "/c/a", "/c/a", "/c/b"] {
             let content = large_upload(&dav).await;
             dav.upload(&ask(path), content, Manner::default())
                 .await
                 .expect("uploaded");
         }
-        assert_eq!(files(&dav).await, 3);
+        assert_eq!(files(&dav).await, 4);
         dav.sweep(NOW).await.expect("swept");
-        assert_eq!(files(&dav).await, 2);
+        assert_eq!(files(&dav).await, 3, "of one an old version is kept");
         dav.delete(&ask("/c")).await.expect("deleted");
         dav.sweep(NOW).await.expect("swept");
         assert_eq!(files(&dav).await, 0);

@@ -12,10 +12,14 @@ use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
 use crate::protocol::headers::{RequestedTimeout, Safe};
-use crate::resource::{Content, Place, ResourceId};
+use crate::resource::ResourceId;
 use crate::rights::{Privilege, Privileges};
+use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
+
+/// Longest comment of a lock.
+pub const COMMENT_CHARS_MAX: usize = 1000;
 
 /// What a LOCK asks for.
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub struct LockAsk {
     pub timeout: RequestedTimeout,
     /// The inside of the client's `DAV:owner`.
     pub owner_xml: Option<String>,
+    /// Why, in the user's own words.
+    pub comment: Option<String>,
 }
 
 /// A lock as one user may see it.
@@ -79,6 +85,7 @@ impl Dav {
     /// LOCK with a body. On an unmapped address it makes an empty file.
     pub async fn lock(&self, ask: &Ask, wanted: &LockAsk) -> Result<Taken, DavError> {
         self.require_room(0)?;
+        check_comment(wanted)?;
         let taking = Taking {
             dav: self,
             ask,
@@ -113,6 +120,7 @@ impl Dav {
             owner: ask.principal.id,
             holder: ask.principal.name.clone(),
             owner_xml: wanted.owner_xml.clone(),
+            comment: wanted.comment.clone(),
             since: ask.now,
             deadline: (kind == LockKind::Transient).then(|| ask.now.plus_seconds(seconds)),
         }
@@ -164,6 +172,16 @@ impl Dav {
     }
 }
 
+fn check_comment(wanted: &LockAsk) -> Result<(), DavError> {
+    let comment = wanted.comment.as_deref().unwrap_or_default();
+    if comment.chars().count() > COMMENT_CHARS_MAX {
+        return Err(DavError::BadRequest(format!(
+            "a comment may have at most {COMMENT_CHARS_MAX} characters"
+        )));
+    }
+    Ok(())
+}
+
 async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {
     let Taking { dav, ask, .. } = taking;
     let mut tx = Tx::new(txn, ask.now);
@@ -196,14 +214,8 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     };
     if let Some((parent, name)) = gap {
         let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
-        let version = taking.version;
-        let content = Content {
-            place: Place::Empty,
-            size: 0,
-            version,
-            media_type: None,
-        };
-        let file = new_resource(root, name, ask.now, Some(content));
+        let content = NewContent::empty(taking.version).as_first(&cleared, ask.now);
+        let file = new_resource(root, name, ask, Some(content));
         tx.make(&cleared, parent, &file, None)?;
     }
     tx.add_lock(&granted, &walk.ancestor_ids())?;

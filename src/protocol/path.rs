@@ -210,6 +210,38 @@ impl DavPath {
         })
     }
 
+    /// Reads a path as people type it on a command line, with nothing encoded.
+    pub fn from_plain(text: &str, bytes_max: usize) -> Result<Self, PathError> {
+        let (bytes, trailing_slash) = (text.len(), text.ends_with('/'));
+        if bytes > bytes_max {
+            return Err(PathError::TooLong { bytes, bytes_max });
+        }
+        let Some(inner) = text.strip_prefix('/') else {
+            return malformed("the path does not begin with '/'");
+        };
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        if inner.is_empty() {
+            return Ok(Self::root());
+        }
+        let names = inner
+            .split('/')
+            .map(Name::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            names,
+            trailing_slash,
+        })
+    }
+
+    /// The form that [`DavPath::from_plain`] reads, without a slash at its end.
+    pub fn to_plain(&self) -> String {
+        if self.is_root() {
+            return "/".to_owned();
+        }
+        let names = self.names.iter();
+        names.flat_map(|name| ["/", name.as_str()]).collect()
+    }
+
     /// The names from the root down; none for the root.
     pub fn names(&self) -> &[Name] {
         &self.names

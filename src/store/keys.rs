@@ -7,7 +7,8 @@
 //! | whereabouts | `r` id | parent, name (NFC) |
 //! | dead property | `p` id, namespace `\0` name `\0`, part | a piece of the element's XML |
 //! | inline content | `c` content | the bytes |
-//! | use of content | `f` content, id | nothing: content lives as long as a resource uses it |
+//! | use of content | `f` content, id, version number | nothing: unused content goes |
+//! | old version | `v` id, version number | [`crate::resource::Version`] |
 //! | lock | `l` root, token | [`crate::lock::Lock`] |
 //! | lock by token | `t` token | root |
 //! | lock by deadline | `x` deadline, token | root |
@@ -18,6 +19,14 @@
 //! | user | `u` name (NFC) | the user |
 //! | grants | `a` collection | the roles granted on it |
 //! | granted | `h` grantee, collection | nothing |
+//! | user by id | `i` user | name (NFC) |
+//! | group | `q` name (NFC) | the group |
+//! | group by id | `w` group | name (NFC) |
+//! | membership by user | `n` user, group | nothing |
+//! | membership by group | `y` group, user | nothing |
+//! | credential | `k` SHA-256 of its secret | the credential |
+//! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
+//! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
 //! | next free id | `m/next_id` | id |
 
 use std::borrow::Cow;
@@ -25,13 +34,15 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
+use uuid::Uuid;
 
-use super::engine::Key;
+use super::credentials::{CredentialId, SecretHash};
+use super::engine::{Key, StoreError};
 use crate::lock::{LockToken, UserId};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::QName;
 use crate::resource::{ContentId, ResourceId};
-use crate::rights::Grantee;
+use crate::rights::{Grantee, GroupId};
 
 /// The look-up form of a name: macOS sends the decomposed spelling of what others compose.
 pub(super) fn nfc(name: &str) -> Cow<'_, str> {
@@ -112,12 +123,28 @@ pub(super) fn inline_content(content: ContentId) -> Key {
     key(b'c', &[&content.0.to_be_bytes()])
 }
 
-pub(super) fn content_use(content: ContentId, user: ResourceId) -> Key {
-    key(b'f', &[&content.0.to_be_bytes(), &user.0.to_be_bytes()])
+/// `number` is part of the key because several versions of one file may share content.
+pub(super) fn content_use(content: ContentId, file: ResourceId, number: u32) -> Key {
+    let (content, file) = (content.0.to_be_bytes(), file.0.to_be_bytes());
+    key(b'f', &[&content, &file, &number.to_be_bytes()])
 }
 
 pub(super) fn content_uses(content: ContentId) -> Range<Key> {
     starting_with(key(b'f', &[&content.0.to_be_bytes()]))
+}
+
+pub(super) fn version(file: ResourceId, number: u32) -> Key {
+    key(b'v', &[&file.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// The old versions of `file`, the oldest first.
+pub(super) fn versions(file: ResourceId) -> Range<Key> {
+    starting_with(key(b'v', &[&file.0.to_be_bytes()]))
+}
+
+/// The versions before the one of this number.
+pub(super) fn versions_before(file: ResourceId, number: u32) -> Range<Key> {
+    version(file, 0)..version(file, number)
 }
 
 pub(super) fn lock(root: ResourceId, token: LockToken) -> Key {
@@ -211,6 +238,59 @@ pub(super) fn all_granted(to: Grantee) -> Range<Key> {
     starting_with(granted_key(to, &[]))
 }
 
+pub(super) fn user_by_id(id: UserId) -> Key {
+    key(b'i', &[id.0.as_bytes()])
+}
+
+pub(super) fn group(name: &str) -> Key {
+    key(b'q', &[name.as_bytes()])
+}
+
+pub(super) fn groups() -> Range<Key> {
+    starting_with(key(b'q', &[]))
+}
+
+pub(super) fn group_by_id(id: GroupId) -> Key {
+    key(b'w', &[id.0.as_bytes()])
+}
+
+pub(super) fn membership(user: UserId, group: GroupId) -> Key {
+    key(b'n', &[user.0.as_bytes(), group.0.as_bytes()])
+}
+
+pub(super) fn memberships_of(user: UserId) -> Range<Key> {
+    starting_with(key(b'n', &[user.0.as_bytes()]))
+}
+
+pub(super) fn member(group: GroupId, user: UserId) -> Key {
+    key(b'y', &[group.0.as_bytes(), user.0.as_bytes()])
+}
+
+pub(super) fn members_of(group: GroupId) -> Range<Key> {
+    starting_with(key(b'y', &[group.0.as_bytes()]))
+}
+
+pub(super) fn credential(secret: &SecretHash) -> Key {
+    key(b'k', &[&secret.0])
+}
+
+pub(super) fn held(user: UserId, id: CredentialId) -> Key {
+    key(b's', &[user.0.as_bytes(), id.0.as_bytes()])
+}
+
+pub(super) fn all_held(user: UserId) -> Range<Key> {
+    starting_with(key(b's', &[user.0.as_bytes()]))
+}
+
+pub(super) fn expiry(expires: Timestamp, secret: &SecretHash) -> Key {
+    key(b'j', &[&expires.0.to_be_bytes(), &secret.0])
+}
+
+/// Expiries up to and including `now`.
+pub(super) fn expiries_until(now: Timestamp) -> Range<Key> {
+    key(b'j', &[])..key(b'j', &[&now.0.saturating_add(1).to_be_bytes()])
+}
+
 pub(super) fn next_id() -> Key {
     Bytes::from_static(b"m/next_id")
 }
@@ -227,4 +307,19 @@ pub(super) fn resumed(range: Range<Key>, after: Option<&Key>) -> Range<Key> {
 pub(super) fn id_at_end(key: &Key) -> Option<u64> {
     let digits: [u8; 8] = key.last_chunk().copied()?;
     Some(u64::from_be_bytes(digits))
+}
+
+/// The UUID at the end of a key: that of a group, a member or a credential.
+pub(super) fn uuid_at_end(key: &Key) -> Result<Uuid, StoreError> {
+    Ok(Uuid::from_bytes(bytes_at_end(key)?))
+}
+
+/// The hash at the end of a `j` key.
+pub(super) fn hash_at_end(key: &Key) -> Result<SecretHash, StoreError> {
+    Ok(SecretHash(bytes_at_end(key)?))
+}
+
+fn bytes_at_end<const N: usize>(key: &Key) -> Result<[u8; N], StoreError> {
+    let bytes = key.last_chunk().copied();
+    bytes.ok_or_else(|| StoreError::Damaged("a row of an index has a short key".to_owned()))
 }

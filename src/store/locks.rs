@@ -262,8 +262,5 @@ impl Tx<'_> {
 }
 
 fn token_at_end(key: &Key) -> Result<LockToken, StoreError> {
-    let digits = key.last_chunk().copied();
-    let digits: [u8; 16] = digits
-        .ok_or_else(|| StoreError::Damaged("a row of the lock index has a short key".to_owned()))?;
-    Ok(LockToken(uuid::Uuid::from_bytes(digits)))
+    Ok(LockToken(keys::uuid_at_end(key)?))
 }

@@ -1,6 +1,9 @@
 //! The APIs: one table of routes, from which both the routing and the OpenAPI description are
 //! made. Each face has its rows, its envelope for refusals, and nothing else of its own here.
-#![allow(dead_code, reason = "the faces use it when they have their rows")]
+#![allow(
+    dead_code,
+    reason = "the DocSpace face uses the rest when it has its rows"
+)]
 
 mod call;
 mod checkout;
@@ -11,6 +14,7 @@ mod openapi;
 mod page;
 mod response_api;
 mod route;
+mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,8 +26,9 @@ use call::Call;
 use fault::Fault;
 use route::{Parameters, Route, SchemaOf};
 
-use super::auth::{Authenticator, Refusal};
+use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
+use super::metrics::Metrics;
 use super::{caller, reserved};
 use crate::config::Config;
 use crate::ops::Dav;
@@ -41,7 +46,7 @@ pub(super) struct Face {
     /// The schema of what `refuse` writes.
     error: SchemaOf,
     /// What of a request is its `Authorization`.
-    credentials: fn(&HeaderMap) -> Option<HeaderValue>,
+    credentials: fn(&HeaderMap) -> Credentials<'_>,
 }
 
 /// All faces, and their description.
@@ -68,6 +73,7 @@ pub(super) struct Visit<'a> {
 pub(super) struct House<'a> {
     pub(super) dav: &'a Arc<Dav>,
     pub(super) auth: &'a Arc<Authenticator>,
+    pub(super) metrics: &'a Arc<Metrics>,
     pub(super) peer: IpAddr,
     pub(super) now: Timestamp,
 }
@@ -104,7 +110,7 @@ impl Api {
             }
             Err(fault) => return Err(refuse(fault)),
         };
-        let bearer = (face.credentials)(&head.headers).is_some_and(|value| is_bearer(&value));
+        let bearer = has_bearer(&head.headers);
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         let cross_site = caller::is_cross_site(&config.server.hosts, &head.uri, &head.headers);
         if !reads && !bearer && cross_site {
@@ -159,7 +165,7 @@ impl Visit<'_> {
     }
 
     /// What of the request tells who asks.
-    pub(super) fn credentials(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub(super) fn credentials<'r>(&self, headers: &'r HeaderMap) -> Credentials<'r> {
         (self.face.credentials)(headers)
     }
 
@@ -181,6 +187,7 @@ impl Visit<'_> {
         let call = Call {
             dav: Arc::clone(house.dav),
             auth: Arc::clone(house.auth),
+            metrics: Arc::clone(house.metrics),
             now: house.now,
             peer: house.peer,
             method: head.method,
@@ -197,6 +204,9 @@ impl Visit<'_> {
                 response
             }
             Err(fault) => {
+                if let Fault::SignIn(refusal) = &fault {
+                    refusal.note(house.peer, house.metrics);
+                }
                 told.tell(&fault);
                 self.api.refuse(self.face, &fault)
             }
@@ -261,8 +271,12 @@ fn is_of_webdav(method: &Method) -> bool {
     .contains(&name)
 }
 
-fn is_bearer(authorization: &HeaderValue) -> bool {
-    let scheme = authorization.as_bytes().split(|byte| *byte == b' ').next();
+/// Whether the client says itself who it is. Basic credentials and cookies a browser sends along.
+fn has_bearer(headers: &HeaderMap) -> bool {
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    let scheme = authorization.and_then(|value| value.split(|byte| *byte == b' ').next());
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer"))
 }
 

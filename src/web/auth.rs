@@ -1,16 +1,16 @@
-//! Credentials to principals: Basic authentication (RFC 7617) that is slow for guessers and fast
-//! for everybody else.
+//! Credentials to principals: passwords (RFC 7617), which are slow for guessers and fast for
+//! everybody else, API keys and access tokens (RFC 6750), which cannot be guessed.
 
+mod credentials;
 mod failures;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use thiserror::Error;
@@ -18,13 +18,18 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::metrics::Metrics;
 use crate::config;
 use crate::ops::Dav;
-use crate::ops::access::{self, Principal};
-use crate::ops::password::{PASSWORD_BYTES_MAX, Password, PasswordError};
+use crate::ops::access::sessions::{self, Renewal, Tokens};
+use crate::ops::access::{self, AccessError, Principal, Secret, SecretKind, Verified};
+use crate::ops::password::{Password, PasswordError};
 use crate::protocol::time::Timestamp;
 
+use credentials::Presented;
 use failures::Failures;
+
+pub use credentials::Credentials;
 
 /// Remembered credentials at once. An entry is some 200 bytes.
 const REMEMBERED_MAX: usize = 10_000;
@@ -40,9 +45,30 @@ pub enum Refusal {
     /// They are not right. It is not said what about them.
     #[error("this user name and password are not known")]
     Wrong,
+    /// There is a token instead, and it opens nothing.
+    #[error("this token is not known: it may have expired, or have been revoked")]
+    WrongToken,
     /// It could not be found out.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl Refusal {
+    /// Tells the log and the metrics of a failed sign-in. Without the name: people type passwords
+    /// there.
+    pub(super) fn note(&self, peer: IpAddr, metrics: &Metrics) {
+        match self {
+            Self::Unavailable(reason) => {
+                tracing::error!(reason, "credentials could not be checked");
+            }
+            Self::Wrong => tracing::warn!(%peer, "wrong user name or password"),
+            Self::WrongToken => tracing::warn!(%peer, "wrong token"),
+            Self::Missing => {}
+        }
+        if matches!(self, Self::Wrong | Self::WrongToken) {
+            metrics.login_failed();
+        }
+    }
 }
 
 type Digest = [u8; 32];
@@ -64,7 +90,7 @@ pub struct Authenticator {
 
 #[derive(Debug)]
 struct Remembered {
-    principal: Principal,
+    verified: Verified,
     until: Timestamp,
 }
 
@@ -91,37 +117,123 @@ impl Authenticator {
         })
     }
 
-    /// Who it is. `authorization` is the header's value; `peer` counts for the brake on guessing.
+    /// Who it is. `peer` counts for the brake on guessing.
     pub async fn authenticate(
         &self,
-        authorization: Option<&[u8]>,
+        credentials: Credentials<'_>,
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<Principal, Refusal> {
-        let (name, password) = authorization
-            .and_then(parse_basic)
-            .ok_or(Refusal::Missing)?;
+        match credentials.read().ok_or(Refusal::Missing)? {
+            Presented::Token(token) => match self.find_by_token(&token, now).await? {
+                Some(principal) => Ok(principal),
+                None => Err(self.refuse_token(peer, now).await),
+            },
+            Presented::Password(name, password) => {
+                if let Some(principal) = self.find_by_key(&name, &password, now).await? {
+                    return Ok(principal);
+                }
+                let verified = self.check_password(&name, password, peer, now).await;
+                Ok(verified?.principal)
+            }
+        }
+    }
+
+    /// Who has this name and this password; nothing but the password counts.
+    pub async fn check_password(
+        &self,
+        name: &str,
+        password: Password,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        let name: String = name.nfc().collect();
         let digest = self.digest(&name, &password);
-        if let Some(principal) = self.recall(&digest, now) {
-            return Ok(principal);
+        if let Some(verified) = self.recall(&digest, now) {
+            return Ok(verified);
         }
         let delay = self.failures().delay(&name, peer, now);
         sleep(delay).await;
         let permit = self.hashing.acquire().await;
         // Somebody with the same credentials may have been ahead in the queue.
-        if let Some(principal) = self.recall(&digest, now) {
-            return Ok(principal);
+        if let Some(verified) = self.recall(&digest, now) {
+            return Ok(verified);
         }
         let changes = self.changes.load(Ordering::Acquire);
-        let verified = self.verify(&name, password).await;
+        let verified = access::verify_password(&self.dav, &name, password, &self.dummy_hash).await;
         drop(permit);
-        let Some(principal) = verified? else {
+        let Some(verified) = verified.map_err(unavailable)? else {
             self.failures().note(&name, peer, now);
             return Err(Refusal::Wrong);
         };
         self.failures().forgive(&name);
-        self.remember(digest, &principal, changes, now);
-        Ok(principal)
+        self.remember(digest, &verified, changes, now);
+        Ok(verified)
+    }
+
+    /// Starts a session for whoever has this name and this password.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: Password,
+        renewal: Renewal,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<(Principal, Tokens), Refusal> {
+        let verified = self.check_password(name, password, peer, now).await?;
+        match sessions::sign_in(&self.dav, &verified, renewal, now).await {
+            Ok(tokens) => Ok((verified.principal, tokens)),
+            Err(AccessError::PasswordChanged) => Err(Refusal::Wrong),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The next tokens of the session that a refresh token belongs to.
+    pub async fn renew(
+        &self,
+        refresh: &str,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<(Principal, Tokens), Refusal> {
+        match sessions::renew(&self.dav, refresh, now).await {
+            Ok(Some(renewed)) => Ok(renewed),
+            Ok(None) => Err(self.refuse_token(peer, now).await),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The user of an API key or an access token.
+    async fn find_by_token(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, Refusal> {
+        let found = access::by_secret(&self.dav, token, now).await;
+        found.map_err(unavailable)
+    }
+
+    /// The user of this name, if the password is an API key of theirs: mounts have no other place
+    /// for one.
+    async fn find_by_key(
+        &self,
+        name: &str,
+        password: &Password,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, Refusal> {
+        if Secret::kind_of(password.reveal()) != Some(SecretKind::ApiKey) {
+            return Ok(None);
+        }
+        let found = self.find_by_token(password.reveal(), now).await?;
+        Ok(found.filter(|principal| principal.name == name))
+    }
+
+    /// Nobody guesses a token, but whoever tries is slowed down all the same. The right ones never
+    /// wait: another client behind the same address may have an old one.
+    async fn refuse_token(&self, peer: IpAddr, now: Timestamp) -> Refusal {
+        let delay = self.failures().delay_of_peer(peer, now);
+        self.failures().note_peer(peer, now);
+        sleep(delay).await;
+        Refusal::WrongToken
     }
 
     /// Drops what is remembered of a user whose password changed or who was removed.
@@ -129,21 +241,7 @@ impl Authenticator {
         let name: String = name.nfc().collect();
         let mut remembered = self.remembered();
         self.changes.fetch_add(1, Ordering::AcqRel);
-        remembered.retain(|_, entry| entry.principal.name != name);
-    }
-
-    async fn verify(&self, name: &str, password: Password) -> Result<Option<Principal>, Refusal> {
-        let unavailable = |error: &dyn std::fmt::Display| Refusal::Unavailable(error.to_string());
-        let user = access::find(&self.dav, name)
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let hash = user
-            .as_ref()
-            .map_or(&self.dummy_hash, |user| &user.password_hash)
-            .clone();
-        let matches = tokio::task::spawn_blocking(move || password.matches(&hash)).await;
-        let matches = matches.map_err(|error| unavailable(&error))?;
-        Ok(user.filter(|_| matches).as_ref().map(Principal::from))
+        remembered.retain(|_, entry| entry.verified.principal.name != name);
     }
 
     fn digest(&self, name: &str, password: &Password) -> Digest {
@@ -154,13 +252,13 @@ impl Authenticator {
         mac.finalize().into_bytes().into()
     }
 
-    fn recall(&self, digest: &Digest, now: Timestamp) -> Option<Principal> {
+    fn recall(&self, digest: &Digest, now: Timestamp) -> Option<Verified> {
         let remembered = self.remembered();
         let entry = remembered.get(digest).filter(|entry| now < entry.until)?;
-        Some(entry.principal.clone())
+        Some(entry.verified.clone())
     }
 
-    fn remember(&self, digest: Digest, principal: &Principal, changes: u64, now: Timestamp) {
+    fn remember(&self, digest: Digest, verified: &Verified, changes: u64, now: Timestamp) {
         let mut remembered = self.remembered();
         if self.remember.is_zero() || self.changes.load(Ordering::Acquire) != changes {
             return;
@@ -176,7 +274,7 @@ impl Authenticator {
         remembered.insert(
             digest,
             Remembered {
-                principal: principal.clone(),
+                verified: verified.clone(),
                 until,
             },
         );
@@ -193,141 +291,9 @@ impl Authenticator {
     }
 }
 
-/// `Basic` and base64 of `name:password`. Old clients send Latin-1 in spite of our `charset`.
-fn parse_basic(value: &[u8]) -> Option<(String, Password)> {
-    let value = std::str::from_utf8(value).ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let bytes = STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
-    let (name, password) = text.split_once(':')?;
-    if password.len() > PASSWORD_BYTES_MAX {
-        return None;
-    }
-    Some((name.nfc().collect(), Password::from(password.to_owned())))
+fn unavailable(error: impl Display) -> Refusal {
+    Refusal::Unavailable(error.to_string())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::access::NewUser;
-
-    fn basic(name: &str, password: &str) -> Vec<u8> {
-        format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))).into_bytes()
-    }
-
-    #[test]
-    fn basic_credentials() {
-        fn check(value: &[u8], expect: Option<(&str, &str)>) {
-            let parsed = parse_basic(value);
-            let parsed = parsed
-                .as_ref()
-                .map(|(name, password)| (name.as_str(), password.reveal()));
-            assert_eq!(parsed, expect, "{value:?}");
-        }
-        check(&basic("alice", "secret"), Some(("alice", "secret")));
-        check(&basic("alice", "a:b"), Some(("alice", "a:b")));
-        check(&basic("Jörg", "ä"), Some(("Jörg", "ä")));
-        check(&basic("Jo\u{308}rg", "a\u{308}"), Some(("Jörg", "ä")));
-        check(
-            format!("bAsIc  {}", STANDARD.encode("a:b")).as_bytes(),
-            Some(("a", "b")),
-        );
-        check(
-            format!("Basic {}", STANDARD.encode(b"J\xf6rg:x")).as_bytes(),
-            Some(("Jörg", "x")),
-        );
-        check(b"Basic", None);
-        check(b"Basic !!!", None);
-        check(b"Bearer YTpi", None);
-        check(
-            format!("Basic {}", STANDARD.encode("nocolon")).as_bytes(),
-            None,
-        );
-        check(&basic("alice", &"x".repeat(1025)), None);
-        check(b"\xff", None);
-    }
-
-    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const NOW: Timestamp = Timestamp(1_000_000);
-
-    async fn with_alice() -> Authenticator {
-        let dav = Dav::memory(NOW).await;
-        let password = "correct horse".to_owned().into();
-        let alice = NewUser {
-            name: "alice".to_owned(),
-            password,
-            admin: false,
-        };
-        access::add(&dav, alice, NOW).await.unwrap();
-        Authenticator::new(dav, &config::Auth::default()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn right_wrong_and_missing() {
-        let auth = with_alice().await;
-        let sign_in = async |value: Option<Vec<u8>>| {
-            auth.authenticate(value.as_deref(), PEER, NOW)
-                .await
-                .map(|principal| principal.name)
-        };
-        assert_eq!(
-            sign_in(Some(basic("alice", "correct horse"))).await,
-            Ok("alice".to_owned())
-        );
-        assert_eq!(
-            sign_in(Some(basic("alice", "wrong"))).await,
-            Err(Refusal::Wrong)
-        );
-        assert_eq!(
-            sign_in(Some(basic("mallory", "correct horse"))).await,
-            Err(Refusal::Wrong)
-        );
-        assert_eq!(
-            sign_in(Some(b"Negotiate x".to_vec())).await,
-            Err(Refusal::Missing)
-        );
-        assert_eq!(sign_in(None).await, Err(Refusal::Missing));
-    }
-
-    /// Whoever is remembered gets in although the user is gone from the store: that shows that the
-    /// store was not asked.
-    #[tokio::test]
-    async fn remembered_until_the_time_is_up_or_the_password_changes() {
-        let auth = with_alice().await;
-        let right = basic("alice", "correct horse");
-        let sign_in = async |now| auth.authenticate(Some(&right), PEER, now).await.is_ok();
-        assert!(sign_in(NOW).await);
-        access::remove(&auth.dav, "alice").await.unwrap();
-        assert!(sign_in(NOW.plus_seconds(299)).await);
-        assert!(!sign_in(NOW.plus_seconds(300)).await);
-        assert!(sign_in(NOW).await);
-        auth.forget("alice");
-        assert!(!sign_in(NOW).await);
-    }
-
-    #[tokio::test]
-    async fn a_check_that_a_change_overtook_is_not_remembered() {
-        let auth = with_alice().await;
-        let alice = access::find(&auth.dav, "alice").await.unwrap().unwrap();
-        let changes = auth.changes.load(Ordering::Acquire);
-        auth.forget("alice");
-        auth.remember([7; 32], &Principal::from(&alice), changes, NOW);
-        assert_eq!(auth.recall(&[7; 32], NOW), None);
-    }
-
-    #[tokio::test]
-    async fn the_memory_is_bounded() {
-        let auth = with_alice().await;
-        let alice = access::find(&auth.dav, "alice").await.unwrap().unwrap();
-        for number in 0..=REMEMBERED_MAX {
-            let mut digest = [0; 32];
-            digest[..8].copy_from_slice(&number.to_le_bytes());
-            auth.remember(digest, &Principal::from(&alice), 0, NOW);
-        }
-        assert!(auth.remembered().len() <= REMEMBERED_MAX);
-    }
-}
+mod tests;

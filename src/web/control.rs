@@ -18,13 +18,13 @@ use tokio::time::{sleep, timeout};
 use super::auth::Authenticator;
 use super::clock;
 use crate::ops::Dav;
-use crate::ops::admin::{self, AdminCommand, AdminReply};
+use crate::ops::admin::{self, AdminCommand, AdminError, AdminReply, RefusalClass};
 
 /// The name of the socket in the data folder.
 const NAME: &str = "control.sock";
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
-/// A list of all users fits.
-const REPLY_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// A list of all users fits, also with the longest names and addresses.
+const REPLY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
 /// Commands at once; more wait.
 const COMMANDS_MAX: usize = 4;
@@ -175,9 +175,10 @@ async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Re
             }
             reply
         }
-        Err(error) => AdminReply::Refused {
-            reason: format!("not a command: {error}"),
-        },
+        Err(error) => AdminReply::Refused(AdminError {
+            class: RefusalClass::Failed,
+            reason: format!("the server does not know this command: {error}"),
+        }),
     };
     let mut bytes = serde_json::to_vec(&reply)?;
     bytes.push(b'\n');

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -16,7 +15,7 @@ use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
 use super::api::{Api, House};
-use super::auth::{Authenticator, Refusal};
+use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
@@ -129,7 +128,7 @@ impl Door {
                 self.dispatch(principal.as_ref(), now, request).await
             }
             Err(refusal) => {
-                self.note(&refusal, peer);
+                refusal.note(peer, &self.metrics);
                 self.refuse(&refusal)
             }
         }
@@ -155,14 +154,13 @@ impl Door {
             None
         } else {
             let credentials = visit.credentials(&head.headers);
-            let credentials = credentials.as_ref().map(HeaderValue::as_bytes);
             match self.auth.authenticate(credentials, peer, now).await {
                 Ok(principal) => {
                     exchange.signed_in(&principal.name);
                     Some(principal)
                 }
                 Err(refusal) => {
-                    self.note(&refusal, peer);
+                    refusal.note(peer, &self.metrics);
                     return visit.refuse(refusal);
                 }
             }
@@ -170,6 +168,7 @@ impl Door {
         let house = House {
             dav: &self.dav,
             auth: &self.auth,
+            metrics: &self.metrics,
             peer,
             now,
         };
@@ -188,12 +187,9 @@ impl Door {
         if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
             return Ok(None);
         }
-        let authorization = request
-            .headers()
-            .get(AUTHORIZATION)
-            .map(HeaderValue::as_bytes);
+        let credentials = Credentials::in_authorization(request.headers());
         self.auth
-            .authenticate(authorization, peer, now)
+            .authenticate(credentials, peer, now)
             .await
             .map(Some)
     }
@@ -229,7 +225,7 @@ impl Door {
         }
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         match reserved {
-            Reserved::Metrics if looks && !principal.admin => text(
+            Reserved::Metrics if looks && !principal.is_administrator() => text(
                 StatusCode::FORBIDDEN,
                 "only admin users may read the metrics\n",
             ),
@@ -261,21 +257,6 @@ impl Door {
                     "the store did not answer\n",
                 )
             }
-        }
-    }
-
-    /// Tells the log and the metrics of a failed sign-in.
-    fn note(&self, refusal: &Refusal, peer: IpAddr) {
-        match refusal {
-            Refusal::Unavailable(reason) => {
-                tracing::error!(reason, "credentials could not be checked");
-            }
-            Refusal::Wrong => {
-                // Without the name: people type passwords there.
-                tracing::warn!(%peer, "wrong user name or password");
-                self.metrics.login_failed();
-            }
-            Refusal::Missing => {}
         }
     }
 

@@ -105,7 +105,7 @@ impl Metrics {
             self.bytes_sent.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
-        let help = "Requests with a wrong user name or password";
+        let help = "Requests with a wrong password or token";
         registry.register("failed_logins", help, self.failed_logins.clone());
         registry.register("locks", "Locks that stand", self.locks.clone());
         let help = "Transactions that became durable";
@@ -149,7 +149,7 @@ impl Metrics {
         Connected(self.connections.clone())
     }
 
-    /// Somebody tried a wrong password.
+    /// Somebody tried a wrong password or token.
     pub fn login_failed(&self) {
         self.failed_logins.inc();
     }

@@ -196,7 +196,7 @@ pub(crate) fn real_kind(kind: Kind) -> LockKind {
     }
 }
 
-fn principal(user: User) -> Principal {
+pub(crate) fn principal(user: User) -> Principal {
     support::user(match user {
         User::Alice => "alice",
         User::Bob => "bob",
@@ -221,6 +221,7 @@ pub(crate) fn lock_ask(kind: Kind, scope: Scope, infinite: bool) -> LockAsk {
         },
         timeout: RequestedTimeout::Unspecified,
         owner_xml: None,
+        comment: None,
     }
 }
 

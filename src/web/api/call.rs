@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -19,9 +19,10 @@ use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Conditions;
 use crate::protocol::time::Timestamp;
-use crate::web::auth::Authenticator;
+use crate::web::auth::{Authenticator, Refusal};
 use crate::web::body::RequestBody;
 use crate::web::caller;
+use crate::web::metrics::Metrics;
 
 /// One call.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(in crate::web) struct Call {
     pub(in crate::web) auth: Arc<Authenticator>,
     /// When.
     pub(in crate::web) now: Timestamp,
+    /// What counts.
+    pub(super) metrics: Arc<Metrics>,
     /// The address that the request came from.
     pub(in crate::web) peer: IpAddr,
     /// The method.
@@ -52,7 +55,7 @@ impl Call {
     pub(in crate::web) fn principal(&self) -> Result<&Principal, Fault> {
         self.signed_in
             .as_ref()
-            .ok_or(Fault::SignIn(crate::web::auth::Refusal::Missing))
+            .ok_or(Fault::SignIn(Refusal::Missing))
     }
 
     /// A question to an operation about a path or an id, without conditions.
@@ -66,6 +69,11 @@ impl Call {
             conditions: Conditions::default(),
             lock_token: None,
         })
+    }
+
+    /// Tells of a sign-in that failed, where that is not the answer itself.
+    pub(in crate::web) fn note(&self, refusal: &Refusal) {
+        refusal.note(self.peer, &self.metrics);
     }
 
     /// The absolute URL of the request.
@@ -225,9 +233,4 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     }
     serde_json::from_slice(body)
         .map_err(|error| Fault::bad_request(format!("the JSON body does not fit: {error}")))
-}
-
-/// What stands in `Authorization`.
-pub(in crate::web) fn authorization(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(header::AUTHORIZATION).cloned()
 }

@@ -44,9 +44,19 @@ impl Failures {
         delay_after(failures)
     }
 
+    /// How long an attempt from this address waits that names no user.
+    pub(super) fn delay_of_peer(&self, peer: IpAddr, now: Timestamp) -> Duration {
+        delay_after(self.peers.get(&network(peer), now))
+    }
+
     /// An attempt failed.
     pub(super) fn note(&mut self, name: &str, peer: IpAddr, now: Timestamp) {
         self.users.add(short(name), now);
+        self.note_peer(peer, now);
+    }
+
+    /// An attempt that named no user failed.
+    pub(super) fn note_peer(&mut self, peer: IpAddr, now: Timestamp) {
         self.peers.add(network(peer), now);
     }
 

@@ -1,0 +1,62 @@
+//! Having a command done: through the control socket of the server that runs on the data folder,
+//! or, when none does, directly on the store.
+
+use std::sync::Arc;
+
+use super::{CliError, Place, make_private};
+use crate::config::Config;
+use crate::ops::admin::users::UserCommand;
+use crate::ops::admin::{self, AdminCommand, AdminReply};
+use crate::ops::{Dav, NoObserver};
+use crate::web::{clock, control};
+
+/// Has a command done. What it gave is never a refusal.
+pub(super) async fn run(place: &Place, command: AdminCommand) -> Result<AdminReply, CliError> {
+    let config = place.load(Vec::new())?;
+    let asked = control::ask(&config.store.data, &command)
+        .await
+        .map_err(CliError::failed)?;
+    let reply = match asked {
+        Some(reply) => reply,
+        None => run_directly(&config, command).await?,
+    };
+    match reply {
+        AdminReply::Refused(error) => Err(CliError::Refused(error)),
+        done => Ok(done),
+    }
+}
+
+/// For commands that give nothing.
+pub(super) async fn done(place: &Place, command: AdminCommand) -> Result<(), CliError> {
+    match run(place, command).await? {
+        AdminReply::Done => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A server of another version may answer what this one never would.
+pub(super) fn unexpected(_: &AdminReply) -> CliError {
+    CliError::failed("the server's reply fits another command; is it of another version?")
+}
+
+async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminReply, CliError> {
+    if config.store.memory {
+        let reason = "store.memory is set: there is nothing to change while no server runs";
+        return Err(CliError::failed(reason));
+    }
+    let data = &config.store.data;
+    if matches!(command, AdminCommand::User(UserCommand::Add { .. })) {
+        make_private(data)?;
+    } else if !data.is_dir() {
+        return Err(CliError::Failed(format!(
+            "there is no data folder {}",
+            data.display()
+        )));
+    }
+    let now = clock::now();
+    let dav = Dav::open(config, now, clock::stopwatch, Arc::new(NoObserver)).await;
+    let dav = dav.map_err(CliError::failed)?;
+    let reply = admin::run(&dav, command, now).await;
+    dav.close().await.map_err(CliError::failed)?;
+    Ok(reply)
+}
