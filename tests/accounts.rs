@@ -261,6 +261,70 @@ fn keys_and_groups_survive_a_kill() {
     assert_eq!(team["members"], json!(["alice"]));
 }
 
+/// What `/api/token` answers to this form.
+fn token(server: &Server, code: u16, form: &str) -> Value {
+    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+    let answer = server
+        .anonymous()
+        .send("POST", "/api/token", &headers, form);
+    serde_json::from_str(&answer.status(code).text()).expect("JSON")
+}
+
+fn sign_in(server: &Server, name: &str, password: &str) -> (String, String) {
+    let form =
+        format!("grant_type=password&username={name}&password={password}&scope=offline_access");
+    tokens_of(&token(server, 200, &form))
+}
+
+fn tokens_of(granted: &Value) -> (String, String) {
+    let text = |name: &str| granted[name].as_str().expect("a text").to_owned();
+    (text("access_token"), text("refresh_token"))
+}
+
+#[test]
+fn sessions_are_renewed_survive_a_kill_and_end_with_the_password() {
+    let mut server = Server::start();
+    server.user("alice").put("/a.txt", "hi").status(201);
+    let (access, refresh) = sign_in(&server, "alice", "alice-password");
+    let (other, _) = sign_in(&server, "alice", "alice-password");
+    bearer(&server, &access).status(200);
+    bearer(&server, &refresh).status(401);
+    server.client("alice", &access).get("/a.txt").status(401);
+    let renewal = |refresh: &str| format!("grant_type=refresh_token&refresh_token={refresh}");
+    let renewed = token(&server, 200, &renewal(&refresh));
+    let (next, next_refresh) = tokens_of(&renewed);
+    bearer(&server, &access).status(401);
+    server.kill();
+    let server = server.restart();
+    bearer(&server, &next).status(200);
+
+    // Used before: somebody has stolen it, so the whole session ends, and no other.
+    let stolen = token(&server, 400, &renewal(&refresh));
+    assert_eq!(stolen["error"], "invalid_grant");
+    bearer(&server, &next).status(401);
+    token(&server, 400, &renewal(&next_refresh));
+    bearer(&server, &other).status(200);
+    server.log_line("a used refresh token came back");
+    done(&server, &["user", "passwd", "alice"]);
+    bearer(&server, &other).status(401);
+    let log = server.log();
+    for secret in [&access, &refresh, &next, &next_refresh, &other] {
+        assert!(!log.contains(&secret[3..]), "{secret} is in\n{log}");
+    }
+}
+
+/// A session may do all that its user may, so no key that is confined opens one.
+#[test]
+fn an_api_key_begins_no_session() {
+    let server = Server::start();
+    server.user("alice");
+    let key = key_of(&server, "alice", &["--name", "k", "--scope", "read"]);
+    let form = format!("grant_type=password&username=alice&password={key}");
+    assert_eq!(token(&server, 400, &form)["error"], "invalid_grant");
+    let form = format!("grant_type=refresh_token&refresh_token={key}");
+    assert_eq!(token(&server, 400, &form)["error"], "invalid_grant");
+}
+
 /// Everything that a thief of files or logs could read.
 #[test]
 fn secrets_are_told_once_and_nowhere_else() {
