@@ -25,7 +25,7 @@ pub(super) fn face() -> Face {
         routes,
         refuse: response_api::refuse,
         error: schema_of::<ResponseApi<Nothing>>(),
-        credentials: |headers| Credentials::in_authorization(headers),
+        credentials: Credentials::in_authorization,
     }
 }
 
