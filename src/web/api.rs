@@ -45,8 +45,8 @@ pub(super) struct Face {
     refuse: fn(&Fault) -> Response<Body>,
     /// The schema of what `refuse` writes.
     error: SchemaOf,
-    /// What of a request is its `Authorization`.
-    credentials: fn(&HeaderMap) -> Credentials<'_>,
+    /// Where a request says who sends it.
+    credentials: for<'r> fn(&'r HeaderMap) -> Credentials<'r>,
 }
 
 /// All faces, and their description.
@@ -110,10 +110,10 @@ impl Api {
             }
             Err(fault) => return Err(refuse(fault)),
         };
-        let bearer = has_bearer(&head.headers);
+        let deliberate = (face.credentials)(&head.headers).are_deliberate();
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         let cross_site = caller::is_cross_site(&config.server.hosts, &head.uri, &head.headers);
-        if !reads && !bearer && cross_site {
+        if !reads && !deliberate && cross_site {
             return Err(refuse(DavError::Forbidden(CROSS_SITE.to_owned()).into()));
         }
         Ok(Visit {
@@ -269,15 +269,6 @@ fn is_of_webdav(method: &Method) -> bool {
         "PROPPATCH",
     ]
     .contains(&name)
-}
-
-/// Whether the client says itself who it is. Basic credentials and cookies a browser sends along.
-fn has_bearer(headers: &HeaderMap) -> bool {
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .map(HeaderValue::as_bytes);
-    let scheme = authorization.and_then(|value| value.split(|byte| *byte == b' ').next());
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer"))
 }
 
 fn options(allowed: &[Method]) -> Response<Body> {

@@ -315,8 +315,8 @@ impl Server {
         let on_the_way = self.dav.grants(&ask(&admin(), at, &[], NOW)).await.unwrap();
         let here = on_the_way.iter().filter(|on| on.path.to_string() == at);
         for grant in here.flat_map(|on| &on.grants) {
-            let key = (at.to_owned(), naive_grantee(grant.to));
-            world.grants.insert(key, naive_role(grant.role));
+            let key = (at.to_owned(), naive_grantee(grant.grant.to));
+            world.grants.insert(key, naive_role(grant.grant.role));
         }
     }
 }
@@ -327,7 +327,7 @@ async fn grants(dav: &Dav, ask: &Ask) -> Result<Vec<String>, DavError> {
         let line = |to, role| format!("{} {:?} {:?}", on.path, naive_grantee(to), naive_role(role));
         on.grants
             .iter()
-            .map(move |grant| line(grant.to, grant.role))
+            .map(move |grant| line(grant.grant.to, grant.grant.role))
     });
     Ok(lines.collect())
 }
@@ -356,6 +356,7 @@ fn colour() -> PropertyPatch {
 
 fn lock_ask(kind: Kind, infinite: bool) -> LockAsk {
     LockAsk {
+        comment: None,
         scope: LockScope::Exclusive,
         kind: Some(match kind {
             Kind::Persistent => LockKind::Persistent,

@@ -9,7 +9,6 @@ use crate::lock::UserId;
 use crate::ops::Dav;
 use crate::ops::password::{Password, PasswordError};
 use crate::protocol::time::Timestamp;
-use crate::rights::Grantee;
 use crate::store::engine::Mode;
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
@@ -218,7 +217,6 @@ pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
             let mut tx = timeless(txn);
             let user = load(&mut tx, name).await?;
             keep_an_admin(&mut tx, &user).await?;
-            tx.drop_grants_to(Grantee::User(user.id)).await?;
             Ok(tx.remove_user(&user).await?)
         })
     })

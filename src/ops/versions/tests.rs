@@ -84,12 +84,12 @@ async fn files(dav: &Dav) -> usize {
 
 fn wanted(kind: LockKind, scope: LockScope) -> LockAsk {
     LockAsk {
-        comment: None,
         scope,
         kind: Some(kind),
         depth: LockDepth::Zero,
         timeout: RequestedTimeout::Seconds(600),
         owner_xml: None,
+        comment: None,
     }
 }
 

@@ -17,7 +17,6 @@ use crate::ops::access::Principal;
 use crate::ops::target::Target;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
-use crate::protocol::headers::Conditions;
 use crate::protocol::time::Timestamp;
 use crate::web::auth::{Authenticator, Refusal};
 use crate::web::body::RequestBody;
@@ -60,15 +59,9 @@ impl Call {
 
     /// A question to an operation about a path or an id, without conditions.
     pub(in crate::web) fn ask(&self, target: impl Into<Target>) -> Result<Ask, Fault> {
-        Ok(Ask {
-            principal: self.principal()?.clone(),
-            now: self.now,
-            program: caller::program(&self.headers),
-            target: target.into(),
-            if_header: None,
-            conditions: Conditions::default(),
-            lock_token: None,
-        })
+        let program = caller::program(&self.headers);
+        let principal = self.principal()?.clone();
+        Ok(Ask::new(principal, self.now, program, target))
     }
 
     /// Tells of a sign-in that failed, where that is not the answer itself.

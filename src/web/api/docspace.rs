@@ -1,6 +1,5 @@
 //! The DocSpace-compatible API below `/api/2.0`.
 
-use crate::web::auth::Credentials;
 use http::{Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,6 +7,7 @@ use serde::Serialize;
 use super::fault::Fault;
 use super::route::schema_of;
 use super::{Face, json};
+use crate::web::auth::Credentials;
 use crate::web::body::Body;
 
 /// The face.
@@ -17,7 +17,7 @@ pub(super) fn face() -> Face {
         routes: Vec::new(),
         refuse,
         error: schema_of::<Failure>(),
-        credentials: |headers| Credentials::in_docspace_headers(headers),
+        credentials: Credentials::in_docspace_headers,
     }
 }
 

@@ -13,7 +13,8 @@ use crate::web::body::Body;
 pub(in crate::web) const JSON: &str = "application/json";
 pub(in crate::web) const FORM: &str = "application/x-www-form-urlencoded";
 pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
-pub(in crate::web) const ANY: &str = "application/octet-stream";
+/// The media type of a file is the file's own.
+pub(in crate::web) const ANY: &str = "*/*";
 
 /// What a handler gives back.
 pub(in crate::web) type Answered = Result<Response<Body>, Fault>;
