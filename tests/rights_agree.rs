@@ -232,21 +232,29 @@ fn one_user_with_any_roles_anywhere() {
 }
 
 #[test]
-fn what_is_granted_to_a_user_and_to_everyone() {
+fn what_is_granted_to_a_user_to_groups_and_to_everyone() {
     let places = [
-        ("/a", To::Alice),
-        ("/a", To::Everyone),
+        ("/a", To::Staff),
         ("/a/b", To::Alice),
+        ("/a/b", To::Guests),
         ("/a/b", To::Everyone),
     ];
-    let cases = Comparison {
-        worlds: every_placement(&places),
-        credentials: alice(),
-        requests: requests::of_the_usual_kinds(),
-        twist: None,
+    let groups = [
+        ("/", To::Everyone),
+        ("/a", To::Staff),
+        ("/a", To::Guests),
+        ("/a", To::Everyone),
+    ];
+    for places in [places, groups] {
+        let cases = Comparison {
+            worlds: every_placement(&places),
+            credentials: alice(),
+            requests: requests::of_the_usual_kinds(),
+            twist: None,
+        }
+        .must_agree();
+        assert!(cases >= 10_000, "{cases}");
     }
-    .must_agree();
-    assert!(cases >= 10_000, "{cases}");
 }
 
 #[test]
@@ -352,6 +360,8 @@ fn every_wrong_rule_is_noticed() {
         ("/", To::Alice),
         ("/a/b", To::Alice),
         ("/a/b", To::Everyone),
+        ("/c", To::Staff),
+        ("/c", To::Guests),
     ];
     let inside = Who {
         within: Some("/a/b".to_owned()),
