@@ -25,6 +25,8 @@ pub struct Config {
     pub store: Store,
     /// What locks may be had.
     pub locks: Locks,
+    /// What is kept of what files were.
+    pub versions: Versions,
     /// What one request may ask for.
     pub limits: Limits,
     /// Who gets in.
@@ -149,6 +151,20 @@ impl Default for Locks {
     }
 }
 
+/// What is kept of what files were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions {
+    /// Old versions of a file that are kept beside the present one; 0: none.
+    pub keep: u32,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self { keep: 10 }
+    }
+}
+
 /// What one request may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -270,6 +286,7 @@ impl Config {
             server,
             store,
             locks,
+            versions,
             limits,
             auth,
             ..
@@ -278,6 +295,7 @@ impl Config {
             server.rules(),
             store.rules(),
             locks.rules(),
+            versions.rules(),
             limits.rules(),
             auth.rules(),
         ];
@@ -343,6 +361,13 @@ impl Locks {
             ("locks.per_user_max", self.per_user_max >= 1, "at least 1"),
             ("locks.per_resource_max", per_resource, "1 to 10000"),
         ]
+    }
+}
+
+impl Versions {
+    fn rules(&self) -> Vec<Rule> {
+        // A DELETE removes them all in one transaction.
+        vec![("versions.keep", self.keep <= 1000, "0 to 1000")]
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use crate::protocol::lock_kinds::{LockKind, LockScope};
+pub use crate::resource::UserId;
 
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
@@ -43,10 +44,6 @@ impl fmt::Debug for LockToken {
         f.write_str("LockToken(…)")
     }
 }
-
-/// The identity of a user, unchanged when the user is renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct UserId(pub Uuid);
 
 /// How far below its root a lock reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ pub mod password;
 pub mod properties;
 pub mod relocate;
 pub mod target;
+pub mod versions;
 mod visit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::protocol::headers::EntityTag;
+use crate::protocol::lock_kinds::LockKind;
 use crate::protocol::time::Timestamp;
 
 /// The identity of a resource: given once, never reused, unchanged by edits, renames and moves.
@@ -25,6 +27,15 @@ impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
+}
+
+/// The identity of a user, unchanged when the user is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct UserId(pub Uuid);
+
+impl UserId {
+    /// Made the root collection; no user has it.
+    pub const NOBODY: Self = Self(Uuid::nil());
 }
 
 /// The identity of one immutable piece of content. Drawn from the same sequence as resource ids.
@@ -53,17 +64,37 @@ pub struct Content {
     pub place: Place,
     /// Length in bytes.
     pub size: u64,
+    /// 1 for the first version of a file, one more with each that follows.
+    pub number: u32,
     /// Random, new with every version, so an entity tag never repeats, not even after a restore.
     pub version: u64,
     /// What the client said it is; `None`: told from the name.
     pub media_type: Option<String>,
+    /// Who made this version of the file.
+    pub author: UserId,
+    /// When; what [`Resource::modified`] says may be the client's own time.
+    pub uploaded: Timestamp,
+    /// The kind of the author's lock under which it was written.
+    pub under: Option<LockKind>,
 }
 
 impl Content {
+    /// The number of a file's first version.
+    pub const FIRST: u32 = 1;
+
     /// The strong entity tag of this version.
     pub fn etag(&self) -> EntityTag {
         EntityTag::strong(format!("{:016x}", self.version))
     }
+}
+
+/// A version of a file that another one has followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Its bytes, and who wrote them.
+    pub content: Content,
+    /// [`Resource::modified`] of the file as long as this was its present version.
+    pub modified: Timestamp,
 }
 
 /// A file or a collection, as its parent knows it.
@@ -75,6 +106,8 @@ pub struct Resource {
     pub name: String,
     /// `None`: a collection.
     pub content: Option<Content>,
+    /// Who made it.
+    pub made_by: UserId,
     /// When it was made.
     pub created: Timestamp,
     /// When its content (for a collection: its properties) last changed.

@@ -4,6 +4,7 @@
 //! durable; it knows nothing of files or locks. Everything above speaks through [`tx::Tx`], which
 //! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
+mod content;
 pub mod credentials;
 pub mod engine;
 pub mod grants;
@@ -20,8 +21,9 @@ mod tree;
 pub mod tx;
 pub mod users;
 
+pub use content::NewContent;
 pub use group_commit::{CommitObserver, NoObserver};
-pub use tree::{NewContent, Walk};
+pub use tree::Walk;
 
 use crate::protocol::error::DavError;
 use engine::StoreError;

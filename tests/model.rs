@@ -1,8 +1,11 @@
 //! Random requests of two users while the clock moves on: both engines must answer as the naive
-//! model does and show what it shows, and when everything is gone no row may be left.
+//! model does and show what it shows, old versions too, and when everything is gone no row may be
+//! left.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "model/histories.rs"]
+mod histories;
 #[allow(dead_code, reason = "some of it is for rules_agree")]
 #[allow(
     clippy::match_same_arms,
@@ -18,7 +21,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use histories::Histories;
 use lockkeeper::blobs::Blobs;
+use lockkeeper::config::Config;
 use lockkeeper::lock::{Lock as RealLock, LockToken};
 use lockkeeper::ops::Dav;
 use lockkeeper::protocol::error::DavError;
@@ -30,7 +35,7 @@ use lockkeeper::store::memory::MemoryEngine;
 use naive::{Answer, Asker, Kind, Node, Policy, Request, Scope, User, World};
 use proptest::prelude::*;
 use speak::{Reply, ask, real_kind, send, world_of};
-use support::{open, sled_in};
+use support::{open_with, sled_in};
 use tempfile::TempDir;
 
 /// One thing that happens. A lock is named by how many were taken before it.
@@ -41,6 +46,12 @@ enum Step {
         tokens: bool,
         request: Request,
         seconds: u64,
+    },
+    Restore {
+        user: User,
+        tokens: bool,
+        at: String,
+        back: u32,
     },
     Unlock {
         user: User,
@@ -92,9 +103,13 @@ fn any_request() -> impl Strategy<Value = Request> {
 
 fn any_step() -> impl Strategy<Value = Step> {
     let request = (any_user(), any::<bool>(), any_request(), 1..40_u64);
+    let restored = (any_user(), any::<bool>(), any_path(), 0..6_u32);
     prop_oneof![
         12 => request.prop_map(|(user, tokens, request, seconds)| {
             Step::Ask { user, tokens, request, seconds }
+        }),
+        2 => restored.prop_map(|(user, tokens, at, back)| {
+            Step::Restore { user, tokens, at, back }
         }),
         2 => (any_user(), 0..12_usize).prop_map(|(user, lock)| Step::Unlock { user, lock }),
         1 => (any_user(), 0..12_usize, 1..40_u64).prop_map(|(user, lock, seconds)| {
@@ -139,7 +154,9 @@ struct Server {
 
 impl Server {
     async fn on(engine: Arc<dyn Engine>, blobs: Blobs, dir: Option<TempDir>) -> Self {
-        let dav = open(Arc::clone(&engine), blobs).await;
+        let mut config = Config::default();
+        config.versions.keep = histories::KEEP;
+        let dav = open_with(Arc::clone(&engine), blobs, config).await;
         let locks = Vec::new();
         let mut server = Self {
             engine,
@@ -174,6 +191,12 @@ impl Server {
         rows.into_iter().map(|(key, _)| key).collect()
     }
 
+    /// The tokens that somebody submits who submits all or none.
+    fn known(&self, tokens: bool) -> Vec<LockToken> {
+        let submitted = self.locks.iter().filter(|_| tokens);
+        submitted.map(|lock| lock.token).collect()
+    }
+
     fn number(&self, lock: &RealLock) -> usize {
         self.locks
             .iter()
@@ -185,6 +208,7 @@ impl Server {
 /// The naive model with a clock.
 struct Model {
     world: World,
+    histories: Histories,
     now: u64,
     /// Of every lock ever taken; `None`: never.
     deadlines: Vec<Option<u64>>,
@@ -199,6 +223,7 @@ impl Model {
         };
         Self {
             world,
+            histories: Histories::default(),
             now: 1000,
             deadlines: Vec::new(),
         }
@@ -224,6 +249,9 @@ impl Model {
         let answer = self.world.ask(request, asker);
         if user == User::Bob {
             self.change_places();
+        }
+        if answer == Answer::Done {
+            self.histories.follow(request, user, &self.world);
         }
         for lock in self
             .world
@@ -280,6 +308,12 @@ async fn take(step: &Step, model: &mut Model, servers: &mut [Server]) {
                 server.dav.sweep(now).await.unwrap();
             }
         }
+        Step::Restore {
+            user,
+            tokens,
+            at,
+            back,
+        } => histories::restore((*user, *tokens), at, *back, model, servers).await,
         Step::Unlock { user, lock } => unlock(*user, *lock, model, servers).await,
         Step::Refresh {
             user,
@@ -298,10 +332,7 @@ async fn take(step: &Step, model: &mut Model, servers: &mut [Server]) {
             let expected = meaningful.then(|| model.ask(*user, request, *tokens, *seconds));
             let mut answers = Vec::new();
             for server in servers {
-                let known: Vec<LockToken> = match tokens {
-                    true => server.locks.iter().map(|lock| lock.token).collect(),
-                    false => Vec::new(),
-                };
+                let known = server.known(*tokens);
                 let timeout = RequestedTimeout::Seconds(*seconds);
                 let sent = send(&server.dav, request, timeout, |at| {
                     ask(*user, at, &known, now)
@@ -394,6 +425,7 @@ async fn look(model: &mut Model, server: &Server) {
         number
     });
     assert_eq!(seen.await, model.world);
+    histories::look(model, server).await;
     for (kind, count) in server.dav.count_locks(now).await.unwrap() {
         let locks = model
             .world

@@ -194,12 +194,24 @@ impl Surroundings {
 #[must_use]
 pub struct Cleared {
     at: ResourceId,
+    by: UserId,
+    under: Option<LockKind>,
 }
 
 impl Cleared {
     /// The resource that may be changed; for a new member, the collection that will hold it.
     pub fn at(&self) -> ResourceId {
         self.at
+    }
+
+    /// The user who has leave.
+    pub fn by(&self) -> UserId {
+        self.by
+    }
+
+    /// The kind of that user's lock in force there.
+    pub fn under(&self) -> Option<LockKind> {
+        self.under
     }
 }
 
@@ -250,10 +262,27 @@ pub fn check(
         }
     }
     match (here.is_empty(), below.is_empty()) {
-        (true, true) => Ok(Cleared { at }),
+        (true, true) => Ok(Cleared {
+            at,
+            by: asker.user,
+            under: under(asker, locks),
+        }),
         (true, false) => Err(Refusal::Below(below)),
         (false, _) => Err(Refusal::Here(here)),
     }
+}
+
+/// The kind of the asker's lock in force. Of a check-out and the lock of a program that opened the
+/// file meanwhile, the check-out: the program's says less about why the file changed.
+fn under(asker: &Asker<'_>, locks: &Surroundings) -> Option<LockKind> {
+    let own = locks.in_force().filter(|lock| lock.owner == asker.user);
+    let mut kinds = own.map(|lock| lock.kind);
+    let first = kinds.next()?;
+    Some(
+        kinds
+            .find(|kind| *kind == LockKind::Persistent)
+            .unwrap_or(first),
+    )
 }
 
 /// Whether `lock` is shared, and so is a lock of the asking user that is in force at its root or

@@ -147,7 +147,7 @@ impl Dav {
         doubt.end();
         let ended = &uploaded.checked_in;
         ended.iter().for_each(|lock| tell_released(ask, lock));
-        if matches!(content.content.place, Place::File(_)) {
+        if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
         Ok(uploaded)
@@ -242,7 +242,7 @@ impl Dav {
                 let (parent, name) = visit.gap()?;
                 judge(&mut tx, ask, &visit, Safe::No).await?;
                 let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
-                let collection = new_resource(id, name, ask.now, None);
+                let collection = new_resource(id, name, ask, None);
                 Ok(tx.make(&cleared, parent, &collection, None)?)
             })
         })
@@ -322,7 +322,8 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
             return Err(DavError::NotLocked);
         }
         let (parent, name) = visit.gap()?;
-        let file = new_resource(upload.new_id, name, ask.now, Some(new.content));
+        let content = new.as_first(&cleared, ask.now);
+        let file = new_resource(upload.new_id, name, ask, Some(content));
         let file = Resource { modified, ..file };
         tx.make(&cleared, parent, &file, new.inline)?;
         return Ok(Uploaded {
@@ -343,8 +344,9 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         Then::Nothing => Vec::new(),
         Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
     };
+    let keep = upload.dav.config.versions.keep;
     let file = tx
-        .replace_content(&cleared, parent, file, new, modified)
+        .replace_content(&cleared, parent, file, new, modified, keep)
         .await?;
     Ok(Uploaded {
         file,
@@ -356,15 +358,16 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
 pub(super) fn new_resource(
     id: ResourceId,
     name: &Name,
-    now: Timestamp,
+    ask: &Ask,
     content: Option<Content>,
 ) -> Resource {
     Resource {
         id,
         name: name.as_str().to_owned(),
         content,
-        created: now,
-        modified: now,
+        made_by: ask.principal.id,
+        created: ask.now,
+        modified: ask.now,
         property_count: 0,
     }
 }

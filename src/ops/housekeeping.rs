@@ -153,7 +153,9 @@ mod tests {
 
     async fn start(engine: &Arc<dyn Engine>, folder: &std::path::Path) -> Dav {
         let blobs = Blobs::open(folder, 0).expect("a folder");
-        Dav::new(Arc::clone(engine), blobs, Config::default(), NOW)
+        let mut config = Config::default();
+        config.versions.keep = 1;
+        Dav::new(Arc::clone(engine), blobs, config, NOW)
             .await
             .expect("a tree")
     }
@@ -210,20 +212,21 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let before = start(&engine, folder.path()).await;
-        let kept = large_upload(&before).await;
-        before
-            .upload(&ask("/kept"), kept, Manner::default())
-            .await
-            .expect("uploaded");
+        for _version in 1..=2 {
+            let kept = large_upload(&before).await;
+            let uploaded = before.upload(&ask("/kept"), kept, Manner::default()).await;
+            uploaded.expect("uploaded");
+        }
         let _never_named = large_upload(&before).await;
         drop(before);
 
         let after = start(&engine, folder.path()).await;
         let _under_way = large_upload(&after).await;
-        assert_eq!(files(&after).await, 3);
+        assert_eq!(files(&after).await, 4);
         assert_eq!(after.remove_orphans(NOW).await, Ok(1));
-        assert_eq!(files(&after).await, 2);
-        assert!(after.read_content(&ask("/kept")).await.is_ok());
+        assert_eq!(files(&after).await, 3);
+        assert!(after.read_version(&ask("/kept"), 1).await.is_ok());
+        assert!(after.read_version(&ask("/kept"), 2).await.is_ok());
     }
 
     #[tokio::test]
@@ -283,15 +286,15 @@ mod tests {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
         let dav = start(&engine, folder.path()).await;
         dav.make_collection(&ask("/c")).await.expect("made");
-        for path in ["/c/a", "/c/a", "/c/b"] {
+        for path in ["/c/a", "/c/a", "/c/a", "/c/b"] {
             let content = large_upload(&dav).await;
             dav.upload(&ask(path), content, Manner::default())
                 .await
                 .expect("uploaded");
         }
-        assert_eq!(files(&dav).await, 3);
+        assert_eq!(files(&dav).await, 4);
         dav.sweep(NOW).await.expect("swept");
-        assert_eq!(files(&dav).await, 2);
+        assert_eq!(files(&dav).await, 3, "of one an old version is kept");
         dav.delete(&ask("/c")).await.expect("deleted");
         dav.sweep(NOW).await.expect("swept");
         assert_eq!(files(&dav).await, 0);

@@ -7,7 +7,7 @@ use super::Dav;
 use super::ids::random_version;
 use crate::blobs::ContentWriter;
 use crate::protocol::error::DavError;
-use crate::resource::{Content, ContentId, INLINE_BYTES_MAX, Place};
+use crate::resource::{ContentId, INLINE_BYTES_MAX, Place};
 use crate::store::NewContent;
 
 /// An upload under way. Dropped, it leaves nothing.
@@ -71,14 +71,11 @@ impl<'a> Intake<'a> {
                 Some(self.small.freeze()),
             ),
         };
-        let version = random_version()?;
         Ok(NewContent {
-            content: Content {
-                place,
-                size: self.size,
-                version,
-                media_type,
-            },
+            place,
+            size: self.size,
+            version: random_version()?,
+            media_type,
             inline,
         })
     }
@@ -105,7 +102,7 @@ pub(super) struct Doubt<'a> {
 
 impl<'a> Doubt<'a> {
     pub(super) fn about(dav: &'a Dav, content: &NewContent) -> Self {
-        let file = match content.content.place {
+        let file = match content.place {
             Place::File(id) => Some(id),
             Place::Inline(_) | Place::Empty => None,
         };

@@ -12,8 +12,9 @@ use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
 use crate::protocol::error::{DavError, MemberError};
 use crate::protocol::headers::{RequestedTimeout, Safe};
-use crate::resource::{Content, Place, ResourceId};
+use crate::resource::ResourceId;
 use crate::rights::{Privilege, Privileges};
+use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 
@@ -196,14 +197,8 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     };
     if let Some((parent, name)) = gap {
         let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
-        let version = taking.version;
-        let content = Content {
-            place: Place::Empty,
-            size: 0,
-            version,
-            media_type: None,
-        };
-        let file = new_resource(root, name, ask.now, Some(content));
+        let content = NewContent::empty(taking.version).as_first(&cleared, ask.now);
+        let file = new_resource(root, name, ask, Some(content));
         tx.make(&cleared, parent, &file, None)?;
     }
     tx.add_lock(&granted, &walk.ancestor_ids())?;

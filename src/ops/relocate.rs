@@ -244,6 +244,7 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
             &mut tx,
             (&leaving, parent, resource),
             (&cleared, &landing, target),
+            dav.config.versions.keep,
         )
         .await?;
         return Ok(Outcome::Replaced);
@@ -282,20 +283,18 @@ async fn carry_locks(
 }
 
 /// The target keeps its id, its locks and its history, and takes content, properties and, if it
-/// had none, locks of the source, which ends.
+/// had none, locks of the source, which ends with its own history.
 async fn move_onto_file(
     tx: &mut Tx<'_>,
     (leaving, parent, from): (&Cleared, ResourceId, &Resource),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
+    keep: u32,
 ) -> Result<(), DavError> {
     merge_locks(tx, from, landing, target).await?;
-    if let Some(content) = from.content.clone() {
-        let new = NewContent {
-            content,
-            inline: None,
-        };
+    if let Some(content) = &from.content {
+        let new = NewContent::sharing(content, content.version);
         let to = tx
-            .replace_content(cleared, landing.parent, target, new, from.modified)
+            .replace_content(cleared, landing.parent, target, new, from.modified, keep)
             .await?;
         tx.replace_properties(cleared, landing.parent, from, &to)
             .await?;
@@ -358,12 +357,10 @@ async fn copy(
     if let Some(target) = is_next_version(&landing, resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
         if let Some(content) = &resource.content {
-            let new = NewContent {
-                content: copies.content(content, target.id),
-                inline: None,
-            };
+            let new = copies.content(content, target.id);
+            let keep = dav.config.versions.keep;
             let to = tx
-                .replace_content(&cleared, landing.parent, target, new, ask.now)
+                .replace_content(&cleared, landing.parent, target, new, ask.now, keep)
                 .await?;
             tx.replace_properties(&cleared, landing.parent, resource, &to)
                 .await?;
@@ -371,7 +368,7 @@ async fn copy(
         return Ok(Outcome::Replaced);
     }
     let cleared = vacate(&mut tx, transfer, &landing).await?;
-    let top = copies.of(resource, &landing.name)?;
+    let top = copies.of(&cleared, resource, &landing.name)?;
     tx.make(&cleared, landing.parent, &top, None)?;
     copies.properties(&mut tx, resource, top.id).await?;
     if resource.is_collection() && supply.depth == CopyDepth::Infinity {
@@ -398,28 +395,29 @@ struct Copies<'a> {
 const COPIED_PROPERTY_BYTES_MAX: usize = 32 << 20;
 
 impl Copies<'_> {
-    fn of(&mut self, from: &Resource, name: &Name) -> Result<Resource, DavError> {
+    fn of(
+        &mut self,
+        cleared: &Cleared,
+        from: &Resource,
+        name: &Name,
+    ) -> Result<Resource, DavError> {
         let id = self.ids.next().map(ResourceId).ok_or_else(|| {
             DavError::Unavailable("the collection grew while it was copied; try again".to_owned())
         })?;
         let content = from
             .content
             .as_ref()
-            .map(|content| self.content(content, id));
+            .map(|content| self.content(content, id).as_first(cleared, self.ask.now));
         let property_count = from.property_count;
         Ok(Resource {
             property_count,
-            ..new_resource(id, name, self.ask.now, content)
+            ..new_resource(id, name, self.ask, content)
         })
     }
 
     /// The same bytes as another version: of another file, or after another one.
-    fn content(&self, content: &Content, of: ResourceId) -> Content {
-        let version = scatter(self.seed ^ scatter(of.0));
-        Content {
-            version,
-            ..content.clone()
-        }
+    fn content(&self, content: &Content, of: ResourceId) -> NewContent {
+        NewContent::sharing(content, scatter(self.seed ^ scatter(of.0)))
     }
 
     async fn properties(
@@ -455,7 +453,7 @@ impl Copies<'_> {
             }
             for (member, position) in page.members {
                 let name = Name::parse(&member.name).map_err(DavError::from)?;
-                let copy = self.of(&member, &name)?;
+                let copy = self.of(cleared, &member, &name)?;
                 tx.make_within_new(cleared, to, &copy)?;
                 self.properties(tx, &member, copy.id).await?;
                 if member.is_collection() {

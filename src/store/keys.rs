@@ -7,7 +7,8 @@
 //! | whereabouts | `r` id | parent, name (NFC) |
 //! | dead property | `p` id, namespace `\0` name `\0`, part | a piece of the element's XML |
 //! | inline content | `c` content | the bytes |
-//! | use of content | `f` content, id | nothing: content lives as long as a resource uses it |
+//! | use of content | `f` content, id, version number | nothing: unused content goes |
+//! | old version | `v` id, version number | [`crate::resource::Version`] |
 //! | lock | `l` root, token | [`crate::lock::Lock`] |
 //! | lock by token | `t` token | root |
 //! | lock by deadline | `x` deadline, token | root |
@@ -122,12 +123,28 @@ pub(super) fn inline_content(content: ContentId) -> Key {
     key(b'c', &[&content.0.to_be_bytes()])
 }
 
-pub(super) fn content_use(content: ContentId, user: ResourceId) -> Key {
-    key(b'f', &[&content.0.to_be_bytes(), &user.0.to_be_bytes()])
+/// `number` is part of the key because several versions of one file may share content.
+pub(super) fn content_use(content: ContentId, file: ResourceId, number: u32) -> Key {
+    let (content, file) = (content.0.to_be_bytes(), file.0.to_be_bytes());
+    key(b'f', &[&content, &file, &number.to_be_bytes()])
 }
 
 pub(super) fn content_uses(content: ContentId) -> Range<Key> {
     starting_with(key(b'f', &[&content.0.to_be_bytes()]))
+}
+
+pub(super) fn version(file: ResourceId, number: u32) -> Key {
+    key(b'v', &[&file.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// The old versions of `file`, the oldest first.
+pub(super) fn versions(file: ResourceId) -> Range<Key> {
+    starting_with(key(b'v', &[&file.0.to_be_bytes()]))
+}
+
+/// The versions before the one of this number.
+pub(super) fn versions_before(file: ResourceId, number: u32) -> Range<Key> {
+    version(file, 0)..version(file, number)
 }
 
 pub(super) fn lock(root: ResourceId, token: LockToken) -> Key {

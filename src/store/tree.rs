@@ -8,8 +8,7 @@ use super::keys;
 use super::tx::Tx;
 use crate::lock::rules::Cleared;
 use crate::protocol::path::{DavPath, Name};
-use crate::protocol::time::Timestamp;
-use crate::resource::{Content, ContentId, Place, Resource, ResourceId};
+use crate::resource::{Resource, ResourceId, UserId};
 use crate::rights::{Grantee, Role};
 
 /// When one step of a sweep has changed so many rows, the rest is for the next: an engine refuses
@@ -76,15 +75,6 @@ impl Walk {
     }
 }
 
-/// Content for a file, with its bytes when they are kept inline.
-#[derive(Debug, Clone)]
-pub struct NewContent {
-    /// Where it is, how long, of which version and type.
-    pub content: Content,
-    /// The bytes of [`Place::Inline`] content that is not in the store yet.
-    pub inline: Option<Bytes>,
-}
-
 impl Tx<'_> {
     /// Makes the root collection of a new store.
     pub async fn make_root(&mut self) -> Result<(), StoreError> {
@@ -97,6 +87,7 @@ impl Tx<'_> {
                 id: ResourceId::ROOT,
                 name: String::new(),
                 content: None,
+                made_by: UserId::NOBODY,
                 created: self.now,
                 modified: self.now,
                 property_count: 0,
@@ -208,13 +199,6 @@ impl Tx<'_> {
         )))
     }
 
-    /// The bytes of inline content.
-    pub async fn inline_content(&mut self, content: ContentId) -> Result<Bytes, StoreError> {
-        self.bytes(keys::inline_content(content))
-            .await?
-            .ok_or_else(|| StoreError::Damaged(format!("the content {} is missing", content.0)))
-    }
-
     /// Makes `resource` a member of `parent`, with `content` unless it is a collection.
     pub fn make(
         &mut self,
@@ -249,36 +233,9 @@ impl Tx<'_> {
             &(parent, keys::nfc(&resource.name)),
         )?;
         if let Some(content) = &resource.content {
-            self.hold_content(content.place, resource.id, inline);
+            self.hold_content(content, resource.id, inline);
         }
         Ok(())
-    }
-
-    /// Gives `file`, a member of `parent`, its next version.
-    pub async fn replace_content(
-        &mut self,
-        cleared: &Cleared,
-        parent: ResourceId,
-        file: &Resource,
-        new: NewContent,
-        modified: Timestamp,
-    ) -> Result<Resource, StoreError> {
-        demand(cleared, file.id)?;
-        self.hold_content(new.content.place, file.id, new.inline);
-        if let Some(old) = file
-            .content
-            .as_ref()
-            .filter(|old| old.place != new.content.place)
-        {
-            self.drop_content(old.place, file.id).await?;
-        }
-        let file = Resource {
-            content: Some(new.content),
-            modified,
-            ..file.clone()
-        };
-        self.put(keys::entry(parent, &file.name), &file)?;
-        Ok(file)
     }
 
     /// Writes down that the resource's own row changed: its property count or its times.
@@ -307,7 +264,7 @@ impl Tx<'_> {
     }
 
     /// Takes a resource out of its parent, and what it has with it; returns how many rows its
-    /// properties had.
+    /// properties and old versions had.
     async fn drop_rows(
         &mut self,
         parent: ResourceId,
@@ -319,13 +276,11 @@ impl Tx<'_> {
             0 => 0,
             _ => self.drop_properties(resource.id).await?,
         };
-        if let Some(content) = &resource.content {
-            self.drop_content(content.place, resource.id).await?;
-        } else {
+        if resource.is_collection() {
             self.drop_grants_on(resource.id).await?;
             self.mark(keys::detached(resource.id));
         }
-        Ok(properties)
+        Ok(properties + self.drop_versions(resource).await?)
     }
 
     /// Gives `resource` another parent, another name, or both. `ancestors` are the ids of the
@@ -350,8 +305,8 @@ impl Tx<'_> {
         self.put(keys::whereabouts(moved.id), &(new_parent, name.key()))
     }
 
-    /// Removes up to `limit` resources of detached trees, fewer when they have many properties;
-    /// returns how many it found.
+    /// Removes up to `limit` resources of detached trees, fewer when they have many properties or
+    /// old versions; returns how many it found.
     pub async fn reap(&mut self, limit: usize) -> Result<usize, StoreError> {
         let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else {
             return Ok(0);
@@ -372,58 +327,10 @@ impl Tx<'_> {
         }
         Ok(reaped + 1)
     }
-
-    /// Writes down that `user` uses the content, which lives as long as anybody does.
-    fn hold_content(&mut self, place: Place, user: ResourceId, inline: Option<Bytes>) {
-        match place {
-            Place::Empty => {}
-            Place::Inline(content) | Place::File(content) => {
-                self.mark(keys::content_use(content, user));
-                if let Some(bytes) = inline {
-                    self.put_bytes(keys::inline_content(content), bytes);
-                }
-            }
-        }
-    }
-
-    /// Writes down that `user` uses the content no more. Unused files are removed by the sweep,
-    /// after this transaction is durable.
-    async fn drop_content(&mut self, place: Place, user: ResourceId) -> Result<(), StoreError> {
-        let (Place::Inline(content) | Place::File(content)) = place else {
-            return Ok(());
-        };
-        self.delete(keys::content_use(content, user));
-        if self.scan(keys::content_uses(content), 1).await?.is_empty() {
-            match place {
-                Place::File(_) => self.mark(keys::unused_content(content)),
-                _ => self.delete(keys::inline_content(content)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Content files that nobody uses any more.
-    pub async fn unused_content(&mut self, limit: usize) -> Result<Vec<ContentId>, StoreError> {
-        let rows = self.scan(keys::all_unused_content(), limit).await?;
-        Ok(rows
-            .iter()
-            .filter_map(|(key, _)| keys::id_at_end(key).map(ContentId))
-            .collect())
-    }
-
-    /// Forgets unused content whose file is gone.
-    pub fn forget_unused_content(&mut self, content: ContentId) {
-        self.delete(keys::unused_content(content));
-    }
-
-    /// Whether any resource uses this content.
-    pub async fn is_content_used(&mut self, content: ContentId) -> Result<bool, StoreError> {
-        Ok(!self.scan(keys::content_uses(content), 1).await?.is_empty())
-    }
 }
 
 /// The store's side of the bargain: what is changed is what the rules were asked about.
-fn demand(cleared: &Cleared, id: ResourceId) -> Result<(), StoreError> {
+pub(super) fn demand(cleared: &Cleared, id: ResourceId) -> Result<(), StoreError> {
     if cleared.at() == id {
         Ok(())
     } else {

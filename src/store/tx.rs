@@ -134,7 +134,7 @@ fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
     Ok(Bytes::from(bytes))
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
         Some((&ROW_VERSION, row)) => postcard::from_bytes(row)
             .map_err(|error| StoreError::Damaged(format!("a row cannot be read: {error}"))),

@@ -196,7 +196,7 @@ pub(crate) fn real_kind(kind: Kind) -> LockKind {
     }
 }
 
-fn principal(user: User) -> Principal {
+pub(crate) fn principal(user: User) -> Principal {
     support::user(match user {
         User::Alice => "alice",
         User::Bob => "bob",

@@ -103,8 +103,12 @@ pub(crate) fn sled_in(dir: &TempDir) -> Arc<SledEngine> {
 
 /// An empty tree.
 pub(crate) async fn open(engine: Arc<dyn Engine>, blobs: Blobs) -> Arc<Dav> {
-    let dav = Dav::new(engine, blobs, Config::default(), Timestamp(0)).await;
-    Arc::new(dav.unwrap())
+    open_with(engine, blobs, Config::default()).await
+}
+
+/// An empty tree with other settings.
+pub(crate) async fn open_with(engine: Arc<dyn Engine>, blobs: Blobs, config: Config) -> Arc<Dav> {
+    Arc::new(Dav::new(engine, blobs, config, Timestamp(0)).await.unwrap())
 }
 
 /// Random numbers that a seed repeats (`SplitMix64`).
