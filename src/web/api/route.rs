@@ -15,6 +15,9 @@ pub(in crate::web) const FORM: &str = "application/x-www-form-urlencoded";
 pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
 pub(in crate::web) const ANY: &str = "application/octet-stream";
 
+/// The last segment of a template that takes everything there and below.
+const REST: &str = "{*}";
+
 /// What a handler gives back.
 pub(in crate::web) type Answered = Result<Response<Body>, Fault>;
 
@@ -245,6 +248,9 @@ impl Route {
         let mut segments = path.split('/');
         let (mut literal, mut parameters) = (Vec::new(), Vec::new());
         for wanted in self.template.split('/') {
+            if wanted == REST {
+                return Some((literal, parameters));
+            }
             let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
             match wanted
                 .strip_prefix('{')
@@ -297,6 +303,10 @@ mod tests {
             Some(&[("x", "1"), ("z", "2")]),
         );
         check("/api/{x}/y/{z}", "/api/1/q/2", None);
+        check("/api/a/{*}", "/api/a", Some(&[]));
+        check("/api/a/{*}", "/api/a/b/c", Some(&[]));
+        check("/api/a/{*}", "/api/ab", None);
+        check("/api/{x}/{*}", "/api/1/b/c", Some(&[("x", "1")]));
     }
 
     #[test]
@@ -304,5 +314,7 @@ mod tests {
         let literal = |template| route(template).matches("/f/@my/a").unwrap().0;
         assert!(literal("/f/@my/{x}") > literal("/f/{x}/a"));
         assert!(literal("/f/@my/a") > literal("/f/@my/{x}"));
+        assert!(literal("/f/@my/{x}") > literal("/f/@my/{*}"));
+        assert!(literal("/f/@my/a") > literal("/f/{x}/{*}"));
     }
 }
