@@ -12,7 +12,9 @@
 
 mod config;
 mod control;
+mod grant;
 mod group;
+mod lock;
 mod print;
 mod serve;
 mod token;
@@ -33,10 +35,13 @@ use crate::config::{Config, ConfigError, Setting};
 use crate::ops::admin::{AdminError, RefusalClass};
 
 /// The table above for `--help`.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 not done: the server, the store or the system \
-    failed; 2 wrong usage or settings; 3 a user, group, key, path or lock that was named does not \
-    exist; 4 refused because of what is there: it exists already, is locked, is the last, is too \
-    many";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  not done: the server, the store or the system failed
+  2  wrong usage or settings
+  3  a user, group, key, path or lock that was named does not exist
+  4  refused because of what is there: it exists already, is locked, is the last, is too many";
 
 /// A WebDAV server whose locks hold.
 #[derive(Debug, Parser)]
@@ -56,6 +61,12 @@ enum Command {
     /// Add, list, change and remove groups of users
     #[command(subcommand)]
     Group(group::Group),
+    /// Grant roles on collections to users, groups and everyone
+    #[command(subcommand)]
+    Grant(grant::Grant),
+    /// List, show, release, steal and take locks, whoever holds them
+    #[command(subcommand)]
+    Lock(lock::Lock),
     /// Make, list and revoke API keys: for programs, and as passwords of mounts
     #[command(subcommand)]
     Token(token::Token),
@@ -165,6 +176,8 @@ pub fn main() -> ExitCode {
             Command::User(user) => user.run().await,
             Command::Group(group) => group.run().await,
             Command::Token(token) => token.run().await,
+            Command::Grant(grant) => grant.run().await,
+            Command::Lock(lock) => lock.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

@@ -73,6 +73,8 @@ pub struct Lock {
     pub holder: String,
     /// The inside of the client's `DAV:owner`, byte for byte (davfs2 compares it); decides nothing.
     pub owner_xml: Option<String>,
+    /// Why, in the user's own words.
+    pub comment: Option<String>,
     /// When it was taken.
     pub since: Timestamp,
     /// When it ends by itself; `None`: never.

@@ -83,23 +83,34 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// What alice asks about `path`, without conditions.
-    #[cfg(test)]
-    fn of(path: crate::protocol::path::DavPath, now: Timestamp) -> Self {
+    /// A question without conditions.
+    pub fn new(
+        principal: Principal,
+        now: Timestamp,
+        program: String,
+        target: impl Into<Target>,
+    ) -> Self {
         Self {
-            principal: Principal {
-                id: crate::lock::UserId(uuid::Uuid::from_u128(1)),
-                name: "alice".to_owned(),
-                admin: false,
-                scope: crate::rights::Scope::default(),
-            },
+            principal,
             now,
-            program: "test".to_owned(),
-            target: Target::Path(path),
+            program,
+            target: target.into(),
             if_header: None,
             conditions: Conditions::default(),
             lock_token: None,
         }
+    }
+
+    /// What alice asks about `path`.
+    #[cfg(test)]
+    fn of(path: crate::protocol::path::DavPath, now: Timestamp) -> Self {
+        let alice = Principal {
+            id: crate::lock::UserId(uuid::Uuid::from_u128(1)),
+            name: "alice".to_owned(),
+            admin: false,
+            scope: crate::rights::Scope::default(),
+        };
+        Self::new(alice, now, "test".to_owned(), path)
     }
 
     /// The tokens of this server that the request submitted.

@@ -97,6 +97,7 @@ impl Run {
                     depth: LockDepth::Zero,
                     timeout: RequestedTimeout::Seconds(*seconds),
                     owner_xml: None,
+                    comment: None,
                 };
                 match self.dav.lock(&ask(&user, at, &[], now), &wanted).await {
                     Ok(lock) => {

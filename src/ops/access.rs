@@ -46,6 +46,16 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Whoever may open the control socket.
+    pub(super) fn command_line() -> Self {
+        Self {
+            id: UserId(uuid::Uuid::nil()),
+            name: "the command line".to_owned(),
+            admin: true,
+            scope: Scope::default(),
+        }
+    }
+
     /// Whether this request may see and do what concerns the whole server: an administrator's key
     /// that is confined to something does not open everything else.
     pub fn is_administrator(&self) -> bool {

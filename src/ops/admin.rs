@@ -2,19 +2,25 @@
 //! socket of a running server, or runs itself when none does. Each group of commands has its own
 //! file; names in JSON are promised to scripts.
 
+pub mod grants;
 pub mod groups;
+pub mod locks;
 pub mod tokens;
 pub mod users;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Dav;
-use super::access::{AccessError, Secret};
+use super::access::{AccessError, Principal, Secret};
 use super::password::PasswordError;
+use super::{Ask, Dav};
+use crate::protocol::error::DavError;
+use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 
+use grants::{GrantCommand, GrantEntry};
 use groups::{GroupCommand, GroupDetail, GroupEntry};
+use locks::{LockCommand, LockEntry};
 use tokens::{KeyEntry, TokenCommand};
 use users::{UserCommand, UserEntry};
 
@@ -28,6 +34,10 @@ pub enum AdminCommand {
     Group(GroupCommand),
     /// About API keys.
     Token(TokenCommand),
+    /// About roles on collections.
+    Grant(GrantCommand),
+    /// About locks.
+    Lock(LockCommand),
 }
 
 impl AdminCommand {
@@ -35,7 +45,7 @@ impl AdminCommand {
     pub fn affected_user(&self) -> Option<&str> {
         match self {
             Self::User(command) => command.affected_user(),
-            Self::Group(_) | Self::Token(_) => None,
+            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) => None,
         }
     }
 }
@@ -56,6 +66,10 @@ pub enum AdminReply {
     Keys(Vec<KeyEntry>),
     /// The key that was made. This is the only time that its secret is told.
     NewKey(KeyEntry, Secret),
+    /// Grants by collection.
+    Grants(Vec<GrantEntry>),
+    /// Locks, and what to ask for to see the next ones.
+    Locks(Vec<LockEntry>, Option<String>),
     /// It was not done.
     Refused(AdminError),
 }
@@ -114,12 +128,44 @@ impl From<AccessError> for AdminError {
     }
 }
 
+impl From<DavError> for AdminError {
+    fn from(error: DavError) -> Self {
+        let class = match &error {
+            DavError::BadRequest(_) | DavError::PathTooLong(_) => RefusalClass::Usage,
+            DavError::NotFound
+            | DavError::ParentMissing
+            | DavError::NotLocked
+            | DavError::TokenMismatch => RefusalClass::NotFound,
+            DavError::Internal(_) | DavError::Unavailable(_) => RefusalClass::Failed,
+            _ => RefusalClass::Conflict,
+        };
+        Self {
+            class,
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// A question of the command line about the resource at `path`, as it was typed.
+fn ask_about(
+    dav: &Dav,
+    principal: Principal,
+    path: &str,
+    now: Timestamp,
+) -> Result<Ask, AdminError> {
+    let path = DavPath::from_plain(path, dav.config().limits.path_bytes_max);
+    let path = path.map_err(DavError::from)?;
+    Ok(Ask::new(principal, now, "lockkeeper".to_owned(), path))
+}
+
 /// Runs one command.
 pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
     let done = match command {
         AdminCommand::User(command) => users::run(dav, command, now).await,
         AdminCommand::Group(command) => groups::run(dav, command, now).await,
         AdminCommand::Token(command) => tokens::run(dav, command, now).await,
+        AdminCommand::Grant(command) => grants::run(dav, command, now).await,
+        AdminCommand::Lock(command) => locks::run(dav, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }

@@ -7,7 +7,7 @@ use super::locking::{LockView, end_named, not_yours, tell_released};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::lock::rules;
-use crate::lock::{Lock, LockToken};
+use crate::lock::{Lock, LockDepth, LockToken};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Safe;
 use crate::rights::Privilege;
@@ -96,11 +96,16 @@ async fn steal(
     let around = tx.surroundings(&visit.walk, true).await?;
     let victim = around.here.iter().find(|lock| lock.token == named).cloned();
     let victim = victim.ok_or(DavError::TokenMismatch)?;
+    if victim.depth == LockDepth::Infinity {
+        // The heir covers what the victim covered, and a refusal names locks below.
+        visit.require_below(&mut tx, Privilege::Lock).await?;
+    }
     let heir = Lock {
         token,
         owner: ask.principal.id,
         holder: ask.principal.name.clone(),
         owner_xml: None,
+        comment: None,
         since: ask.now,
         ..victim.clone()
     };

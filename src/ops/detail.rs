@@ -7,7 +7,7 @@ use super::{Ask, Dav};
 use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
 use crate::resource::Resource;
-use crate::rights::Privileges;
+use crate::rights::{Privilege, Privileges};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 
@@ -18,7 +18,8 @@ pub struct Detail {
     pub path: DavPath,
     /// What it is.
     pub resource: Resource,
-    /// The collections above it, the root first. Their names are in the path anyway.
+    /// The collections above it that the user may read, the root first. Of the others no more is
+    /// told than their names, which are in the path.
     pub ancestors: Vec<Resource>,
     /// What the asking user may do with it.
     pub privileges: Privileges,
@@ -38,9 +39,11 @@ async fn detail(txn: &mut dyn Txn, ask: &Ask) -> Result<Detail, DavError> {
     let visit = visit(&mut tx, ask).await?;
     let resource = visit.resource()?.clone();
     let locks = locks_in_force(&mut tx, ask, &visit).await?;
+    let above = visit.walk.ancestors().unwrap_or_default().iter();
+    let readable = |above: &&Resource| visit.privileges_at(above.id).has(Privilege::Read);
     Ok(Detail {
         privileges: visit.privileges_at(resource.id),
-        ancestors: visit.walk.ancestors().unwrap_or_default().to_vec(),
+        ancestors: above.filter(readable).cloned().collect(),
         path: visit.path,
         resource,
         locks,

@@ -106,7 +106,9 @@ pub(super) async fn clear(
     let around = tx.surroundings(&visit.walk, look_below).await?;
     let at = visit.walk.found().or_else(|| visit.walk.parent());
     let at = at.map_or(ResourceId::ROOT, |found| found.id);
-    check(tx, dav, ask, (doing, at), &around).await
+    let cleared = check(tx, dav, ask, (doing, at), &around).await?;
+    visit.require_free_name()?;
+    Ok(cleared)
 }
 
 /// The same for a new member of the collection in which something was removed a moment ago.
@@ -120,7 +122,9 @@ pub(super) async fn clear_vacated(
     visit.require_write(tx, Doing::Make).await?;
     let mut around = tx.surroundings(&visit.walk, false).await?;
     around.here.clear();
-    check(tx, dav, ask, (Doing::Make, parent), &around).await
+    let cleared = check(tx, dav, ask, (Doing::Make, parent), &around).await?;
+    visit.require_free_name()?;
+    Ok(cleared)
 }
 
 async fn check(

@@ -5,9 +5,10 @@ use super::visit::visit;
 use super::{Ask, Dav};
 use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
+use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
 use crate::rights::{Grant, Grantee, Privilege, Role};
-use crate::store::engine::Txn;
+use crate::store::engine::{StoreError, Txn};
 use crate::store::grants::{GRANTED_COLLECTIONS_MAX, GRANTS_PER_COLLECTION_MAX};
 use crate::store::tx::Tx;
 
@@ -19,7 +20,16 @@ pub struct GrantsOn {
     /// Where it is.
     pub path: DavPath,
     /// The roles granted there.
-    pub grants: Vec<Grant>,
+    pub grants: Vec<NamedGrant>,
+}
+
+/// A grant with the name of who has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedGrant {
+    /// Who, and which role.
+    pub grant: Grant,
+    /// Of the user or group; `everyone` for everyone.
+    pub name: String,
 }
 
 impl Dav {
@@ -27,6 +37,11 @@ impl Dav {
     /// the user may read, the root first.
     pub async fn grants(&self, ask: &Ask) -> Result<Vec<GrantsOn>, DavError> {
         self.read(ask, |txn, ask| Box::pin(grants(txn, ask))).await
+    }
+
+    /// Every grant there is, by collection. For administrators.
+    pub async fn all_grants(&self) -> Result<Vec<GrantsOn>, DavError> {
+        self.read(&(), |txn, ()| Box::pin(all_grants(txn))).await
     }
 
     /// Grants a role on a collection, in the place of the one that `to` had there; `None` takes the
@@ -66,9 +81,43 @@ async fn grants(txn: &mut dyn Txn, ask: &Ask) -> Result<Vec<GrantsOn>, DavError>
             found.push(GrantsOn {
                 collection: way[level],
                 path: visit.path.names()[..level].iter().cloned().collect(),
-                grants,
+                grants: named(&mut tx, grants).await?,
             });
         }
+    }
+    Ok(found)
+}
+
+async fn all_grants(txn: &mut dyn Txn) -> Result<Vec<GrantsOn>, DavError> {
+    let mut tx = Tx::new(txn, Timestamp(0));
+    let collections = tx.granted_collections().await?;
+    let mut found = Vec::with_capacity(collections.len());
+    for collection in collections {
+        // What was deleted a moment ago still has its rows until the sweep comes by.
+        let Some((path, _)) = tx.path_of(collection).await? else {
+            continue;
+        };
+        let grants = tx.grants_on(&[collection]).await?.pop().unwrap_or_default();
+        found.push(GrantsOn {
+            collection,
+            path,
+            grants: named(&mut tx, grants).await?,
+        });
+    }
+    found.sort_by(|one, other| one.path.names().cmp(other.path.names()));
+    Ok(found)
+}
+
+async fn named(tx: &mut Tx<'_>, grants: Vec<Grant>) -> Result<Vec<NamedGrant>, StoreError> {
+    let mut found = Vec::with_capacity(grants.len());
+    for grant in grants {
+        let name = match grant.to {
+            Grantee::User(user) => tx.user_by_id(user).await?.map(|user| user.name),
+            Grantee::Group(group) => tx.group_by_id(group).await?.map(|group| group.name),
+            Grantee::Everyone => Some("everyone".to_owned()),
+        };
+        // Grants end with their grantee, in one transaction; so none is without a name.
+        found.extend(name.map(|name| NamedGrant { grant, name }));
     }
     Ok(found)
 }

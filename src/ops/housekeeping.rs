@@ -13,7 +13,8 @@ const PAGE: usize = 200;
 
 impl Dav {
     /// Removes what has ended: locks and credentials whose time has passed, members of deleted
-    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes on.
+    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes
+    /// on.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
         while self.sweep_credentials(now).await? == PAGE {}
@@ -191,6 +192,7 @@ mod tests {
             depth: LockDepth::Zero,
             timeout: RequestedTimeout::Seconds(1),
             owner_xml: None,
+            comment: None,
         }
     }
 

@@ -1,5 +1,11 @@
 //! All locks of the tree, page by page: for the metrics and for administrators.
 
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+
 use super::Dav;
 use crate::lock::{Lock, LockKind};
 use crate::protocol::error::DavError;
@@ -14,6 +20,21 @@ const PAGE: usize = 500;
 /// Where a page of locks ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(bytes::Bytes);
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let bytes = BASE64.decode(text).map_err(|_| ())?;
+        Ok(Self(bytes.into()))
+    }
+}
 
 /// A lock and where its root is.
 #[derive(Debug, Clone)]

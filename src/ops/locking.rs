@@ -18,6 +18,9 @@ use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 
+/// Longest comment of a lock.
+pub const COMMENT_CHARS_MAX: usize = 1000;
+
 /// What a LOCK asks for.
 #[derive(Debug, Clone)]
 pub struct LockAsk {
@@ -31,6 +34,8 @@ pub struct LockAsk {
     pub timeout: RequestedTimeout,
     /// The inside of the client's `DAV:owner`.
     pub owner_xml: Option<String>,
+    /// Why, in the user's own words.
+    pub comment: Option<String>,
 }
 
 /// A lock as one user may see it.
@@ -80,6 +85,7 @@ impl Dav {
     /// LOCK with a body. On an unmapped address it makes an empty file.
     pub async fn lock(&self, ask: &Ask, wanted: &LockAsk) -> Result<Taken, DavError> {
         self.require_room(0)?;
+        check_comment(wanted)?;
         let taking = Taking {
             dav: self,
             ask,
@@ -114,6 +120,7 @@ impl Dav {
             owner: ask.principal.id,
             holder: ask.principal.name.clone(),
             owner_xml: wanted.owner_xml.clone(),
+            comment: wanted.comment.clone(),
             since: ask.now,
             deadline: (kind == LockKind::Transient).then(|| ask.now.plus_seconds(seconds)),
         }
@@ -163,6 +170,16 @@ impl Dav {
         tell_released(ask, &lock);
         Ok(())
     }
+}
+
+fn check_comment(wanted: &LockAsk) -> Result<(), DavError> {
+    let comment = wanted.comment.as_deref().unwrap_or_default();
+    if comment.chars().count() > COMMENT_CHARS_MAX {
+        return Err(DavError::BadRequest(format!(
+            "a comment may have at most {COMMENT_CHARS_MAX} characters"
+        )));
+    }
+    Ok(())
 }
 
 async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {

@@ -184,6 +184,16 @@ impl Dav {
 }
 
 impl Search {
+    /// Leaves out the resource itself, and its members up to the name `after`.
+    #[must_use]
+    pub fn behind(mut self, after: Option<String>) -> Self {
+        self.first = None;
+        if let Some(collection) = self.pending.front_mut() {
+            collection.after = after;
+        }
+        self
+    }
+
     /// The next resources; `None` when there are no more.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Found>>, DavError> {
         if let Some(first) = self.first.take() {
@@ -221,8 +231,9 @@ impl Found {
         const FIXED: usize = 512;
         let dead = self.dead.iter().map(|property| property.xml.len());
         let locks = self.locks.iter().map(|view| {
-            let owner = view.lock.owner_xml.as_ref().map_or(0, String::len);
-            FIXED + owner + view.href.len()
+            let told = [&view.lock.owner_xml, &view.lock.comment];
+            let told = told.into_iter().flatten().map(String::len).sum::<usize>();
+            FIXED + told + view.href.len()
         });
         FIXED + self.href.len() + dead.sum::<usize>() + locks.sum::<usize>()
     }

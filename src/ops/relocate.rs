@@ -178,14 +178,10 @@ async fn land<'a>(
     }
     let parent = visit.walk.parent().ok_or(DavError::ParentMissing)?.id;
     let name = to.name().ok_or(DavError::ParentMissing)?.clone();
-    match visit.walk.found() {
-        None => _ = visit.gap()?,
-        Some(_) if transfer.overwrite == Overwrite::No => {
-            return Err(DavError::PreconditionFailed(
-                "the destination exists and Overwrite is F".to_owned(),
-            ));
-        }
-        Some(_) => {}
+    if visit.walk.found().is_some() && transfer.overwrite == Overwrite::No {
+        return Err(DavError::PreconditionFailed(
+            "the destination exists and Overwrite is F".to_owned(),
+        ));
     }
     Ok(Landing {
         visit,
@@ -555,6 +551,7 @@ mod tests {
             depth: LockDepth::Zero,
             timeout: RequestedTimeout::Infinite,
             owner_xml: None,
+            comment: None,
         };
         let bottom = Ask::of(chain("a", levels), NOW);
         dav.lock(&bottom, &wanted).await.unwrap();

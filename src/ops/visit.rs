@@ -148,13 +148,22 @@ pub(super) async fn visit_target<'a>(
     ask: &'a Ask,
     target: &Target,
 ) -> Result<Visit<'a>, DavError> {
-    let path = match target {
-        Target::Path(path) => path.clone(),
-        Target::Id(id) => path_of(tx, *id).await?,
-        Target::Member(parent, name) => path_of(tx, *parent).await?.member(name.clone()),
+    let (path, named) = match target {
+        Target::Path(path) => (path.clone(), None),
+        Target::Id(id) => (path_of(tx, *id).await?, Some(*id)),
+        Target::Member(parent, name) => {
+            let path = path_of(tx, *parent).await?;
+            (path.member(name.clone()), Some(*parent))
+        }
     };
     let visitor = Visitor::of(tx, &ask.principal).await?;
-    Ok(visitor.walk(tx, path).await?)
+    let visit = visitor.walk(tx, path).await?;
+    // The id of something hidden is one that nobody ever had: not even a way to a gap.
+    let hidden = |id| !visit.privileges_at(id).has(Privilege::Read);
+    if named.is_some_and(hidden) {
+        return Err(DavError::NotFound);
+    }
+    Ok(visit)
 }
 
 async fn path_of(tx: &mut Tx<'_>, id: ResourceId) -> Result<DavPath, DavError> {
@@ -198,12 +207,18 @@ impl Visit<'_> {
     pub(super) fn gap(&self) -> Result<(ResourceId, &Name), DavError> {
         let parent = self.walk.parent().ok_or(DavError::ParentMissing)?;
         let name = self.path.name().ok_or(DavError::ParentMissing)?;
+        Ok((parent.id, name))
+    }
+
+    /// Refuses to make something where the user must not know that something is. Asked last, so
+    /// that only who could make it there learns that the name is taken.
+    pub(super) fn require_free_name(&self) -> Result<(), DavError> {
         if self.occupied {
             return Err(DavError::Forbidden(
                 "this name cannot be used here; choose another one".to_owned(),
             ));
         }
-        Ok((parent.id, name))
+        Ok(())
     }
 
     /// The same for a new file: neither PUT nor LOCK makes one whose address ends in a slash.

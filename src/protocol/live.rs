@@ -14,6 +14,7 @@ pub enum Live {
     GetEtag,
     GetLastModified,
     LockDiscovery,
+    Owner,
     PrincipalCollectionSet,
     QuotaAvailableBytes,
     QuotaUsedBytes,
@@ -33,7 +34,7 @@ pub enum InAllProp {
 }
 
 /// Every live property with its element in an answer.
-pub const LIVE: [(Live, &str, InAllProp); 14] = [
+pub const LIVE: [(Live, &str, InAllProp); 15] = [
     (Live::CreationDate, "D:creationdate", InAllProp::Yes),
     (
         Live::CurrentUserPrincipal,
@@ -50,6 +51,7 @@ pub const LIVE: [(Live, &str, InAllProp); 14] = [
     (Live::GetEtag, "D:getetag", InAllProp::Yes),
     (Live::GetLastModified, "D:getlastmodified", InAllProp::Yes),
     (Live::LockDiscovery, "D:lockdiscovery", InAllProp::Yes),
+    (Live::Owner, "D:owner", InAllProp::No),
     (
         Live::PrincipalCollectionSet,
         "D:principal-collection-set",

@@ -7,7 +7,7 @@ use super::keys;
 use super::tx::Tx;
 use crate::lock::UserId;
 use crate::protocol::time::Timestamp;
-use crate::rights::GroupId;
+use crate::rights::{Grantee, GroupId};
 
 /// Most groups. They are listed in one go.
 pub const GROUPS_MAX: usize = 1_000;
@@ -59,11 +59,12 @@ impl Tx<'_> {
         })
     }
 
-    /// Removes a group with everything that exists only for it: memberships.
+    /// Removes a group with everything that exists only for it: memberships and grants.
     pub async fn remove_group(&mut self, group: &Group) -> Result<(), StoreError> {
         for user in self.members_of(group.id).await? {
             self.remove_member(group.id, user);
         }
+        self.drop_grants_to(Grantee::Group(group.id)).await?;
         self.delete(keys::group_by_id(group.id));
         self.delete(keys::group(&group.name));
         Ok(())

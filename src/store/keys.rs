@@ -298,7 +298,11 @@ pub(super) fn next_id() -> Key {
 /// What is left of a range when a page of it has ended with the key `after`.
 pub(super) fn resumed(range: Range<Key>, after: Option<&Key>) -> Range<Key> {
     match after {
-        Some(after) => Bytes::from([after.as_ref(), b"\0"].concat())..range.end,
+        Some(after) => {
+            range
+                .start
+                .max(Bytes::from([after.as_ref(), b"\0"].concat()))..range.end
+        }
         None => range,
     }
 }

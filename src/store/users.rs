@@ -9,6 +9,7 @@ use super::keys;
 use super::tx::Tx;
 use crate::lock::UserId;
 use crate::protocol::time::Timestamp;
+use crate::rights::Grantee;
 
 /// Most users. They are listed, and the admins among them counted, in one go.
 pub const USERS_MAX: usize = 10_000;
@@ -74,12 +75,14 @@ impl Tx<'_> {
         self.put(keys::user(&user.name), user)
     }
 
-    /// Removes a user with everything that exists only for them: credentials and memberships.
+    /// Removes a user with everything that exists only for them: credentials, memberships and
+    /// grants.
     pub async fn remove_user(&mut self, user: &User) -> Result<(), StoreError> {
         self.end_all_credentials(user.id).await?;
         for group in self.groups_of(user.id).await? {
             self.remove_member(group, user.id);
         }
+        self.drop_grants_to(Grantee::User(user.id)).await?;
         self.delete(keys::user_by_id(user.id));
         self.delete(keys::user(&user.name));
         Ok(())

@@ -1,6 +1,9 @@
 //! The APIs: one table of routes, from which both the routing and the OpenAPI description are
 //! made. Each face has its rows, its envelope for refusals, and nothing else of its own here.
-#![allow(dead_code, reason = "the faces use it when they have their rows")]
+#![allow(
+    dead_code,
+    reason = "the DocSpace face uses the rest when it has its rows"
+)]
 
 mod call;
 mod checkout;
@@ -11,6 +14,7 @@ mod openapi;
 mod page;
 mod response_api;
 mod route;
+mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use route::{Parameters, Route, SchemaOf};
 
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
+use super::metrics::Metrics;
 use super::{caller, reserved};
 use crate::config::Config;
 use crate::ops::Dav;
@@ -40,8 +45,8 @@ pub(super) struct Face {
     refuse: fn(&Fault) -> Response<Body>,
     /// The schema of what `refuse` writes.
     error: SchemaOf,
-    /// What of a request is its `Authorization`.
-    credentials: fn(&HeaderMap) -> Credentials<'_>,
+    /// Where a request says who sends it.
+    credentials: for<'r> fn(&'r HeaderMap) -> Credentials<'r>,
 }
 
 /// All faces, and their description.
@@ -68,6 +73,7 @@ pub(super) struct Visit<'a> {
 pub(super) struct House<'a> {
     pub(super) dav: &'a Arc<Dav>,
     pub(super) auth: &'a Arc<Authenticator>,
+    pub(super) metrics: &'a Arc<Metrics>,
     pub(super) peer: IpAddr,
     pub(super) now: Timestamp,
 }
@@ -104,10 +110,10 @@ impl Api {
             }
             Err(fault) => return Err(refuse(fault)),
         };
-        let bearer = has_bearer(&head.headers);
+        let deliberate = (face.credentials)(&head.headers).are_deliberate();
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         let cross_site = caller::is_cross_site(&config.server.hosts, &head.uri, &head.headers);
-        if !reads && !bearer && cross_site {
+        if !reads && !deliberate && cross_site {
             return Err(refuse(DavError::Forbidden(CROSS_SITE.to_owned()).into()));
         }
         Ok(Visit {
@@ -181,6 +187,7 @@ impl Visit<'_> {
         let call = Call {
             dav: Arc::clone(house.dav),
             auth: Arc::clone(house.auth),
+            metrics: Arc::clone(house.metrics),
             now: house.now,
             peer: house.peer,
             method: head.method,
@@ -197,6 +204,9 @@ impl Visit<'_> {
                 response
             }
             Err(fault) => {
+                if let Fault::SignIn(refusal) = &fault {
+                    refusal.note(house.peer, house.metrics);
+                }
                 told.tell(&fault);
                 self.api.refuse(self.face, &fault)
             }
@@ -259,15 +269,6 @@ fn is_of_webdav(method: &Method) -> bool {
         "PROPPATCH",
     ]
     .contains(&name)
-}
-
-/// Whether the client says itself who it is. Basic credentials and cookies a browser sends along.
-fn has_bearer(headers: &HeaderMap) -> bool {
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .map(HeaderValue::as_bytes);
-    let scheme = authorization.and_then(|value| value.split(|byte| *byte == b' ').next());
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Bearer"))
 }
 
 fn options(allowed: &[Method]) -> Response<Body> {

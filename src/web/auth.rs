@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::metrics::Metrics;
 use crate::config;
 use crate::ops::Dav;
 use crate::ops::access::sessions::{self, Renewal, Tokens};
@@ -50,6 +51,24 @@ pub enum Refusal {
     /// It could not be found out.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl Refusal {
+    /// Tells the log and the metrics of a failed sign-in. Without the name: people type passwords
+    /// there.
+    pub(super) fn note(&self, peer: IpAddr, metrics: &Metrics) {
+        match self {
+            Self::Unavailable(reason) => {
+                tracing::error!(reason, "credentials could not be checked");
+            }
+            Self::Wrong => tracing::warn!(%peer, "wrong user name or password"),
+            Self::WrongToken => tracing::warn!(%peer, "wrong token"),
+            Self::Missing => {}
+        }
+        if matches!(self, Self::Wrong | Self::WrongToken) {
+            metrics.login_failed();
+        }
+    }
 }
 
 type Digest = [u8; 32];

@@ -128,7 +128,7 @@ impl Door {
                 self.dispatch(principal.as_ref(), now, request).await
             }
             Err(refusal) => {
-                self.note(&refusal, peer);
+                refusal.note(peer, &self.metrics);
                 self.refuse(&refusal)
             }
         }
@@ -160,7 +160,7 @@ impl Door {
                     Some(principal)
                 }
                 Err(refusal) => {
-                    self.note(&refusal, peer);
+                    refusal.note(peer, &self.metrics);
                     return visit.refuse(refusal);
                 }
             }
@@ -168,6 +168,7 @@ impl Door {
         let house = House {
             dav: &self.dav,
             auth: &self.auth,
+            metrics: &self.metrics,
             peer,
             now,
         };
@@ -256,25 +257,6 @@ impl Door {
                     "the store did not answer\n",
                 )
             }
-        }
-    }
-
-    /// Tells the log and the metrics of a failed sign-in.
-    fn note(&self, refusal: &Refusal, peer: IpAddr) {
-        match refusal {
-            Refusal::Unavailable(reason) => {
-                tracing::error!(reason, "credentials could not be checked");
-            }
-            Refusal::Wrong => {
-                // Without the name: people type passwords there.
-                tracing::warn!(%peer, "wrong user name or password");
-                self.metrics.login_failed();
-            }
-            Refusal::WrongToken => {
-                tracing::warn!(%peer, "wrong token");
-                self.metrics.login_failed();
-            }
-            Refusal::Missing => {}
         }
     }
 

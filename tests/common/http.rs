@@ -29,6 +29,14 @@ impl Client {
         }
     }
 
+    /// The same client with another `Authorization`, such as `Bearer …`.
+    pub fn authorized(&self, authorization: &str) -> Self {
+        Self {
+            authorization: Some(authorization.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// A connection to the same server, for tests that care about bytes or keep-alive.
     pub fn connect(&self) -> Connection {
         Connection::open(&self.address)

@@ -221,6 +221,7 @@ pub(crate) fn lock_ask(kind: Kind, scope: Scope, infinite: bool) -> LockAsk {
         },
         timeout: RequestedTimeout::Unspecified,
         owner_xml: None,
+        comment: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn lock(kind: LockKind, scope: LockScope, owner: u128, token: u128) -> Lock {
         owner: user(owner),
         holder: format!("user {owner}"),
         owner_xml: None,
+        comment: None,
         since: Timestamp(0),
         deadline: (kind == LockKind::Transient).then_some(Timestamp(1000)),
     }

@@ -6,7 +6,7 @@ use super::users::load as load_user;
 use super::{AccessError, Noun, plain_name, timeless};
 use crate::ops::Dav;
 use crate::protocol::time::Timestamp;
-use crate::rights::{Grantee, GroupId};
+use crate::rights::GroupId;
 use crate::store::engine::Mode;
 use crate::store::groups::{GROUPS_MAX, GROUPS_PER_USER_MAX};
 use crate::store::transact::transact;
@@ -84,7 +84,6 @@ pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
         Box::pin(async move {
             let mut tx = timeless(txn);
             let group = load(&mut tx, name).await?;
-            tx.drop_grants_to(Grantee::Group(group.id)).await?;
             Ok(tx.remove_group(&group).await?)
         })
     })

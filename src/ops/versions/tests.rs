@@ -89,6 +89,7 @@ fn wanted(kind: LockKind, scope: LockScope) -> LockAsk {
         depth: LockDepth::Zero,
         timeout: RequestedTimeout::Seconds(600),
         owner_xml: None,
+        comment: None,
     }
 }
 

@@ -32,6 +32,8 @@ pub struct ActiveLock<'a> {
     pub depth: LockDepthName,
     /// The inside of the client's `DAV:owner`, self-contained; `None`: the client sent none.
     pub owner_xml: Option<&'a str>,
+    /// Why it was taken, in the user's own words.
+    pub comment: Option<&'a str>,
     /// Seconds until it ends by itself; `None`: never.
     pub timeout: Option<u64>,
     /// Its token; `None`: the one who asks may not see it.
@@ -72,6 +74,9 @@ pub fn write_activelock(out: &mut String, lock: &ActiveLock<'_>) {
     push_element(out, "L:kind", |out| out.push_str(lock.kind.as_str()));
     push_element(out, "L:holder", |out| push_text(out, lock.holder));
     push_element(out, "L:since", |out| out.push_str(&lock.since.rfc3339()));
+    if let Some(comment) = lock.comment {
+        push_element(out, "L:comment", |out| push_text(out, comment));
+    }
     out.push_str("</D:activelock>");
 }
 
@@ -116,6 +121,7 @@ mod tests {
             scope: LockScope::Exclusive,
             depth: LockDepthName::Zero,
             owner_xml: Some("LibreOffice - Alice &amp; Co"),
+            comment: None,
             timeout: Some(180),
             token: Some("urn:uuid:1".to_owned()),
             lockroot: "/dav/a&b.odt".to_owned(),
@@ -144,6 +150,7 @@ mod tests {
                 scope: LockScope::Shared,
                 depth: LockDepthName::Infinity,
                 owner_xml: None,
+                comment: Some("until <Monday>"),
                 timeout: None,
                 token: None,
                 holder: "a<b",
@@ -152,7 +159,8 @@ mod tests {
             "<D:lockscope><D:shared/></D:lockscope><D:depth>infinity</D:depth>\
              <D:owner>a&lt;b</D:owner><D:timeout>Infinite</D:timeout>\
              <D:lockroot><D:href>/dav/a&amp;b.odt</D:href></D:lockroot><L:kind>read-only</L:kind>\
-             <L:holder>a&lt;b</L:holder><L:since>1970-01-01T00:00:01Z</L:since>",
+             <L:holder>a&lt;b</L:holder><L:since>1970-01-01T00:00:01Z</L:since>\
+             <L:comment>until &lt;Monday&gt;</L:comment>",
         );
     }
 

@@ -254,6 +254,7 @@ proptest! {
             scope: info.scope,
             depth: LockDepthName::Zero,
             owner_xml: Some(&kept),
+            comment: None,
             timeout: Some(1),
             token: None,
             lockroot: owner.clone(),

@@ -17,11 +17,11 @@ use crate::ops::access::Principal;
 use crate::ops::target::Target;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
-use crate::protocol::headers::Conditions;
 use crate::protocol::time::Timestamp;
-use crate::web::auth::Authenticator;
+use crate::web::auth::{Authenticator, Refusal};
 use crate::web::body::RequestBody;
 use crate::web::caller;
+use crate::web::metrics::Metrics;
 
 /// One call.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(in crate::web) struct Call {
     pub(in crate::web) auth: Arc<Authenticator>,
     /// When.
     pub(in crate::web) now: Timestamp,
+    /// What counts.
+    pub(super) metrics: Arc<Metrics>,
     /// The address that the request came from.
     pub(in crate::web) peer: IpAddr,
     /// The method.
@@ -52,20 +54,19 @@ impl Call {
     pub(in crate::web) fn principal(&self) -> Result<&Principal, Fault> {
         self.signed_in
             .as_ref()
-            .ok_or(Fault::SignIn(crate::web::auth::Refusal::Missing))
+            .ok_or(Fault::SignIn(Refusal::Missing))
     }
 
     /// A question to an operation about a path or an id, without conditions.
     pub(in crate::web) fn ask(&self, target: impl Into<Target>) -> Result<Ask, Fault> {
-        Ok(Ask {
-            principal: self.principal()?.clone(),
-            now: self.now,
-            program: caller::program(&self.headers),
-            target: target.into(),
-            if_header: None,
-            conditions: Conditions::default(),
-            lock_token: None,
-        })
+        let program = caller::program(&self.headers);
+        let principal = self.principal()?.clone();
+        Ok(Ask::new(principal, self.now, program, target))
+    }
+
+    /// Tells of a sign-in that failed, where that is not the answer itself.
+    pub(in crate::web) fn note(&self, refusal: &Refusal) {
+        refusal.note(self.peer, &self.metrics);
     }
 
     /// The absolute URL of the request.

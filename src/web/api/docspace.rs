@@ -39,6 +39,6 @@ pub(super) fn face() -> Face {
         routes: routes.into_iter().flatten().collect(),
         refuse: envelope::refuse,
         error: schema_of::<envelope::Failure>(),
-        credentials: |headers| Credentials::in_docspace_headers(headers),
+        credentials: Credentials::in_docspace_headers,
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn document(faces: &[Face]) -> Value {
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An access token, or an API key (`sk-…`).",
+                    "description": "An access token, or an API key (sk-…).",
                 },
             },
         },
@@ -173,13 +173,13 @@ pub(super) fn usual_refusals(route: &Route) -> Vec<(u16, &'static str)> {
 }
 
 /// The schemas of everything that is sent and received.
-struct Schemas {
+pub(super) struct Schemas {
     sent: SchemaGenerator,
     received: SchemaGenerator,
 }
 
 impl Schemas {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let settings = || {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = "/components/schemas".into();
@@ -192,12 +192,18 @@ impl Schemas {
         }
     }
 
-    fn sent(&mut self, schema: SchemaOf) -> Value {
+    pub(super) fn sent(&mut self, schema: SchemaOf) -> Value {
         schema(&mut self.sent).to_value()
     }
 
-    fn received(&mut self, schema: SchemaOf) -> Value {
+    pub(super) fn received(&mut self, schema: SchemaOf) -> Value {
         schema(&mut self.received).to_value()
+    }
+
+    /// What was named so far.
+    #[cfg(test)]
+    pub(super) fn definitions(&self) -> (&Map<String, Value>, &Map<String, Value>) {
+        (self.sent.definitions(), self.received.definitions())
     }
 
     fn into_definitions(mut self) -> Map<String, Value> {

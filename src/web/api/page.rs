@@ -1,10 +1,19 @@
-//! What is served at `/apidoc`: the description for programs, and a page for people.
+//! What is served at `/apidoc`: the description for programs, and the same as a page for people.
+//! The page needs no script and no other host.
+
+mod html;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use serde_json::Value;
 
 use crate::web::body::Body;
+
+const STYLE: &str = include_str!("page/style.css");
+
+/// A page is what this server wrote; nothing else is to run or load in it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
 
 /// The pages, made once.
 #[derive(Debug)]
@@ -18,7 +27,7 @@ impl Pages {
     pub(super) fn new(document: &Value) -> Self {
         Self {
             document: document.to_string().into(),
-            page: Bytes::new(),
+            page: html::page(document).into(),
         }
     }
 
@@ -29,13 +38,20 @@ impl Pages {
                 ("text/html; charset=utf-8", self.page.clone())
             }
             "/apidoc/openapi.json" => ("application/json", self.document.clone()),
+            "/apidoc/style.css" => (
+                "text/css; charset=utf-8",
+                Bytes::from_static(STYLE.as_bytes()),
+            ),
             _ => return None,
         };
         let mut response = Response::new(Body::full(body));
-        let media_type = HeaderValue::from_static(media_type);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, media_type);
+        let headers = response.headers_mut();
+        let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+        set(header::CONTENT_TYPE, media_type);
+        set(header::CACHE_CONTROL, "no-cache");
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(header::CONTENT_SECURITY_POLICY, POLICY);
+        set(header::REFERRER_POLICY, "no-referrer");
         Some(response)
     }
 }

@@ -102,33 +102,38 @@ impl JsonSchema for ErrorCode {
     }
 }
 
-/// 200 with a result.
-pub(super) fn ok<T: Serialize>(result: T) -> Response<Body> {
-    json(
-        StatusCode::OK,
-        &ResponseApi {
+impl<T> ResponseApi<T> {
+    /// 200 with a result.
+    pub(super) fn of(result: T) -> Self {
+        Self {
             status: 200,
             error_code: ErrorCode::None,
             result: Some(result),
             message: None,
-        },
-    )
+        }
+    }
+
+    /// A refusal.
+    pub(super) fn refusing(status: u16, error_code: ErrorCode, sentence: String) -> Self {
+        Self {
+            status,
+            error_code,
+            result: None,
+            message: Some(sentence),
+        }
+    }
+}
+
+/// 200 with a result.
+pub(super) fn ok<T: Serialize>(result: T) -> Response<Body> {
+    json(StatusCode::OK, &ResponseApi::of(result))
 }
 
 /// A refusal.
 pub(super) fn refuse(fault: &Fault) -> Response<Body> {
     let (status, error_code) = code_of(fault);
-    refusal(status, error_code, fault.sentence())
-}
-
-/// A refusal with a code of one's own choice.
-pub(super) fn refusal(status: u16, error_code: ErrorCode, sentence: String) -> Response<Body> {
-    let envelope: ResponseApi<Nothing> = ResponseApi {
-        status,
-        error_code,
-        result: None,
-        message: Some(sentence),
-    };
+    let envelope: ResponseApi<Nothing> =
+        ResponseApi::refusing(status, error_code, fault.sentence());
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json(status, &envelope)
 }

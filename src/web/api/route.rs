@@ -196,9 +196,14 @@ impl Route {
         self.body::<T>(JSON, false)
     }
 
-    /// A form ([`Call::form`]).
+    /// A form ([`Call::form_or_json`]).
     pub(in crate::web) fn form<T: JsonSchema>(self) -> Self {
         self.body::<T>(FORM, true)
+    }
+
+    /// The same members as a JSON object ([`Call::form_or_json`]).
+    pub(in crate::web) fn or_json<T: JsonSchema>(self) -> Self {
+        self.body::<T>(JSON, true)
     }
 
     /// A form with a file in it ([`Call::multipart`]).

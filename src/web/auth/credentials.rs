@@ -5,8 +5,8 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::ops::access::Secret;
@@ -22,8 +22,10 @@ const DOCSPACE_HEADER: &str = "ApiKeyBearer";
 pub struct Credentials<'r> {
     /// The value of `Authorization`.
     pub authorization: Option<&'r [u8]>,
-    /// A token from another place. It counts when `Authorization` says nothing to us.
+    /// A token from a header of its own. It counts when `Authorization` says nothing to us.
     pub token: Option<&'r [u8]>,
+    /// A token from a cookie. It counts when nothing else does.
+    pub cookie: Option<&'r [u8]>,
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -33,7 +35,6 @@ impl fmt::Debug for Credentials<'_> {
 }
 
 /// What they say.
-#[derive(Debug)]
 pub(super) enum Presented {
     /// A user name, in NFC, and a password or an API key in its place.
     Password(String, Password),
@@ -41,41 +42,46 @@ pub(super) enum Presented {
     Token(String),
 }
 
-impl<'r> Credentials<'r> {
+impl Credentials<'_> {
     /// Where every client may put them.
-    pub fn in_authorization(headers: &'r HeaderMap) -> Self {
-        Self {
-            authorization: headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes),
+    pub fn in_authorization(headers: &HeaderMap) -> Credentials<'_> {
+        Credentials {
+            authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
             token: None,
+            cookie: None,
         }
     }
 
     /// Where clients of DocSpace put them, too. For its addresses only: a browser sends a cookie
     /// along with requests that some other page made up.
-    pub fn in_docspace_headers(headers: &'r HeaderMap) -> Self {
-        let header = headers
-            .get(DOCSPACE_HEADER)
-            .map(http::HeaderValue::as_bytes);
-        let mut cookies = headers.get_all(COOKIE).into_iter();
-        let cookie = cookies.find_map(|value| token_in_cookie(value.as_bytes()));
-        Self {
-            token: header.or(cookie),
+    pub fn in_docspace_headers(headers: &HeaderMap) -> Credentials<'_> {
+        let cookies = headers.get_all(COOKIE).into_iter();
+        let mut cookies = cookies.filter_map(|value| token_in_cookie(value.as_bytes()));
+        Credentials {
+            token: headers.get(DOCSPACE_HEADER).map(HeaderValue::as_bytes),
+            cookie: cookies.next(),
             ..Self::in_authorization(headers)
         }
     }
 
+    /// Whether a program put something here on purpose: browsers send passwords and cookies by
+    /// themselves, but never a token in a header.
+    pub fn are_deliberate(&self) -> bool {
+        let bearer = |value: &[u8]| matches!(parse_authorization(value), Some(Presented::Token(_)));
+        self.token.is_some() || self.authorization.is_some_and(bearer)
+    }
+
     pub(super) fn read(&self) -> Option<Presented> {
         let authorization = self.authorization.and_then(parse_authorization);
-        let token = self.token.and_then(|token| std::str::from_utf8(token).ok());
-        match (authorization, token) {
+        let other = self.token.or(self.cookie);
+        let other = other.and_then(|token| std::str::from_utf8(token).ok());
+        let other = other.map(|token| Presented::Token(token.to_owned()));
+        match authorization {
             // DocSpace falls through to the cookie when a bearer token is none of its own.
-            (Some(Presented::Token(foreign)), Some(token))
-                if Secret::kind_of(&foreign).is_none() =>
-            {
-                Some(Presented::Token(token.to_owned()))
+            Some(Presented::Token(foreign)) if Secret::kind_of(&foreign).is_none() => {
+                other.or(Some(Presented::Token(foreign)))
             }
-            (None, Some(token)) => Some(Presented::Token(token.to_owned())),
-            (authorization, _) => authorization,
+            authorization => authorization.or(other),
         }
     }
 }
@@ -159,6 +165,23 @@ mod tests {
         );
         check(&basic("alice", &"x".repeat(1025)), None);
         check(b"\xff", None);
+    }
+
+    #[test]
+    fn what_browsers_do_not_send_by_themselves() {
+        fn check(headers: &[(&'static str, &str)], expect: bool) {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, value.parse().unwrap());
+            }
+            let credentials = Credentials::in_docspace_headers(&map);
+            assert_eq!(credentials.are_deliberate(), expect, "{headers:?}");
+        }
+        check(&[], false);
+        check(&[("authorization", "Basic YTpi")], false);
+        check(&[("cookie", "asc_auth_key=at-1")], false);
+        check(&[("authorization", "Bearer at-1")], true);
+        check(&[("apikeybearer", "sk-1")], true);
     }
 
     #[test]

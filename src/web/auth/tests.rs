@@ -46,7 +46,7 @@ impl Authenticator {
     async fn open(&self, authorization: &str, now: Timestamp) -> Result<Principal, Refusal> {
         let credentials = Credentials {
             authorization: Some(authorization.as_bytes()),
-            token: None,
+            ..Credentials::default()
         };
         self.authenticate(credentials, PEER, now).await
     }

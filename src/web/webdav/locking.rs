@@ -35,6 +35,7 @@ pub(super) async fn lock(mut call: Call) -> Answer {
         depth: reach,
         timeout,
         owner_xml: info.owner_xml,
+        comment: None,
     };
     let taken = call.dav.lock(&call.ask, &wanted).await?;
     let status = if taken.created {
@@ -74,6 +75,7 @@ pub(super) fn shown(view: &LockView, now: Timestamp) -> ActiveLock<'_> {
             LockDepth::Infinity => LockDepthName::Infinity,
         },
         owner_xml: lock.owner_xml.as_deref(),
+        comment: lock.comment.as_deref(),
         timeout: lock.deadline.map(|deadline| deadline.seconds_from(now)),
         token: view.token.map(|token| token.to_string()),
         lockroot: view.href.clone(),

@@ -21,6 +21,7 @@ use crate::protocol::xml::{
     parse_propertyupdate, parse_propfind, supported_lock, write_activelock, write_principal,
     write_privileges,
 };
+use crate::resource::ResourceId;
 use crate::rights::Privilege;
 use crate::web::body::Body;
 use crate::web::download::media_type;
@@ -216,6 +217,8 @@ impl Rendering {
                 !found.resource.is_collection()
             }
             Live::QuotaAvailableBytes | Live::QuotaUsedBytes => found.resource.is_collection(),
+            // The root was there before anybody.
+            Live::Owner => found.resource.id != ResourceId::ROOT,
             _ => true,
         }
     }
@@ -233,6 +236,7 @@ impl Rendering {
             Live::CurrentUserPrivilegeSet => p.build(element, |out| {
                 write_privileges(out, found.privileges.iter().map(Privilege::as_str));
             }),
+            Live::Owner => p.build(element, |out| write_principal(out, &resource.made_by.0)),
             Live::PrincipalCollectionSet => {
                 p.raw(element, &format!("<D:href>{PRINCIPALS}</D:href>"));
             }

@@ -219,6 +219,9 @@ pub(super) struct LockDto {
     /// When it ends by itself; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
+    /// What its owner said about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) comment: Option<String>,
     /// Its token, for its owner and for those who may release it anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<String>,

@@ -214,6 +214,7 @@ fn tell_locks(views: &[LockView]) -> Option<LocksDto> {
         href: view.href.clone(),
         since: api_time(view.lock.since),
         expires: view.lock.deadline.map(api_time),
+        comment: view.lock.comment.clone(),
         token: view.token.map(|token| token.to_string()),
     };
     (!views.is_empty()).then(|| LocksDto {

@@ -195,6 +195,7 @@ async fn take(call: &Call, detail: &Detail) -> Result<(), Fault> {
         depth: LockDepth::Zero,
         timeout: RequestedTimeout::Infinite,
         owner_xml: None,
+        comment: None,
     };
     let ask = call.ask(detail.resource.id)?;
     let refusal = match call.dav.lock(&ask, &wanted).await {

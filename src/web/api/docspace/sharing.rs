@@ -13,6 +13,7 @@ use super::{people, seek};
 use crate::lock::UserId;
 use crate::ops::access::{self, groups};
 use crate::ops::detail::Detail;
+use crate::ops::grants::NamedGrant;
 use crate::resource::ResourceId;
 use crate::rights::{Grantee, GroupId, Privilege, Role};
 use crate::web::api::call::Call;
@@ -163,47 +164,38 @@ async fn grantee(
 /// The role that counts for each who has one: the nearest.
 async fn shares(call: &Call, detail: &Detail) -> Result<Vec<FileShareDto>, Fault> {
     let granted = call.dav.grants(&call.ask(detail.resource.id)?).await?;
-    let mut nearest: BTreeMap<Grantee, (Role, ResourceId)> = BTreeMap::new();
+    let mut nearest: BTreeMap<Grantee, (NamedGrant, ResourceId)> = BTreeMap::new();
     for level in granted {
-        let at = level.collection;
-        nearest.extend(
-            level
-                .grants
-                .iter()
-                .map(|grant| (grant.to, (grant.role, at))),
-        );
+        for named in level.grants {
+            nearest.insert(named.grant.to, (named, level.collection));
+        }
     }
     let users = nearest.keys().filter_map(|to| match to {
         Grantee::User(id) => Some(*id),
         Grantee::Group(_) | Grantee::Everyone => None,
     });
-    let users = access::find_all(&call.dav, &users.collect::<Vec<_>>()).await;
-    let users = users.map_err(seek::unanswered)?;
-    let groups = groups::list(&call.dav).await.map_err(seek::unanswered)?;
-    let manages = detail.privileges.has(Privilege::Manage);
+    let users: Vec<UserId> = users.collect();
+    let users = access::find_all(&call.dav, &users)
+        .await
+        .map_err(seek::unanswered)?;
+    let can_edit = detail.privileges.has(Privilege::Manage) && detail.resource.is_collection();
     let mut told = Vec::with_capacity(nearest.len());
-    for (to, (role, at)) in nearest {
-        let inherited = at != detail.resource.id;
-        let can_edit = manages && detail.resource.is_collection();
-        let mut share = share(role, inherited, can_edit);
-        match to {
+    for (named, at) in nearest.into_values() {
+        let mut share = share(named.grant.role, can_edit);
+        share.is_locked = at != detail.resource.id;
+        share.can_revoke = can_edit && !share.is_locked;
+        match named.grant.to {
             Grantee::User(id) => {
-                let Some(user) = users.iter().find(|user| user.id == id) else {
-                    continue;
-                };
-                share.shared_to_user = Some(people::full(user, &call.base));
+                let user = users.iter().find(|user| user.id == id);
+                share.shared_to_user = user.map(|user| people::full(user, &call.base));
             }
-            Grantee::Group(id) => {
-                let Some(group) = groups.iter().find(|group| group.id == id) else {
-                    continue;
-                };
-                share.shared_to_group = Some(group_dto(id.0, &group.name, false));
-                share.subject_type = GROUP;
-            }
+            Grantee::Group(id) => share.shared_to_group = Some(group_dto(id.0, &named.name, false)),
             Grantee::Everyone => {
                 share.shared_to_group = Some(group_dto(EVERYONE, "Everyone", true));
-                share.subject_type = GROUP;
             }
+        }
+        if share.shared_to_group.is_some() {
+            share.subject_type = GROUP;
         }
         told.push(share);
     }
@@ -218,19 +210,18 @@ fn group_dto(id: Uuid, name: &str, is_system: bool) -> GroupDto {
     }
 }
 
-#[allow(clippy::fn_params_excessive_bools)]
-fn share(role: Role, is_inherited: bool, can_edit: bool) -> FileShareDto {
+fn share(role: Role, can_edit_access: bool) -> FileShareDto {
     FileShareDto {
         access: level(role),
         shared_to_user: None,
         shared_to_group: None,
-        is_locked: is_inherited,
+        is_locked: false,
         is_owner: false,
-        can_edit_access: can_edit,
+        can_edit_access,
         can_edit_internal: false,
         can_edit_deny_download: false,
         can_edit_expiration_date: false,
-        can_revoke: can_edit && !is_inherited,
+        can_revoke: false,
         subject_type: USER,
     }
 }

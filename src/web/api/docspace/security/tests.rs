@@ -50,6 +50,7 @@ fn lock(kind: LockKind, owner: UserId, root: ResourceId) -> LockView {
             owner,
             holder: "somebody".to_owned(),
             owner_xml: None,
+            comment: None,
             since: Timestamp(0),
             deadline: None,
         },

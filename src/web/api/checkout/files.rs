@@ -1,0 +1,238 @@
+//! Finding projects, folders and files by their ids, reading files and uploading new versions.
+
+use http::{HeaderValue, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::dto::{HexId, Listing, ProjectDto, ProjectInodeDto, lock_id_of_field};
+use crate::lock::LockKind;
+use crate::ops::Ask;
+use crate::ops::content::{Manner, Then};
+use crate::ops::detail::Detail;
+use crate::ops::intake::Intake;
+use crate::ops::properties::{Found, Look, Wanted};
+use crate::protocol::error::DavError;
+use crate::protocol::headers::{Conditions, Depth};
+use crate::protocol::path::DavPath;
+use crate::resource::ResourceId;
+use crate::web::api::call::Call;
+use crate::web::api::fault::Fault;
+use crate::web::api::multipart::Form;
+use crate::web::api::response_api::ok;
+use crate::web::api::route::Answered;
+use crate::web::download;
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1000;
+
+/// What a call is about: something in a project.
+pub(super) struct Place {
+    pub(super) project: ResourceId,
+    pub(super) ask: Ask,
+    pub(super) detail: Detail,
+}
+
+impl Place {
+    /// The thing that the parameter `name` names. What is in another project, or in none, is not
+    /// there.
+    pub(super) async fn of(call: &Call, name: &str) -> Result<Self, Fault> {
+        let project = id(call, "projectId")?;
+        let ask = call.ask(id(call, name)?)?;
+        let detail = call.dav.detail(&ask).await?;
+        let top = match detail.ancestors.get(1) {
+            Some(top) => Some(top),
+            None if detail.ancestors.is_empty() => None,
+            None => Some(&detail.resource),
+        };
+        if top.is_none_or(|top| top.id != project || !top.is_collection()) {
+            return Err(DavError::NotFound.into());
+        }
+        Ok(Self {
+            project,
+            ask,
+            detail,
+        })
+    }
+
+    /// The folder that holds it, within the project.
+    fn folder(&self) -> Option<ResourceId> {
+        let above = self.detail.ancestors.get(1..).unwrap_or_default();
+        above.last().map(|folder| folder.id)
+    }
+
+    fn dto(&self) -> ProjectInodeDto {
+        let Detail {
+            resource,
+            privileges,
+            locks,
+            ..
+        } = &self.detail;
+        ProjectInodeDto::new((self.project, self.folder()), resource, *privileges, locks)
+    }
+}
+
+fn id(call: &Call, name: &str) -> Result<ResourceId, Fault> {
+    let id: HexId = call.parse(name, "32 hexadecimal digits")?;
+    Ok(id.0)
+}
+
+pub(super) async fn projects(call: Call) -> Answered {
+    let root = call.ask(DavPath::root())?;
+    let to_dto = |found: Found| {
+        let project = &found.resource;
+        project
+            .is_collection()
+            .then(|| ProjectDto::new(project, found.privileges))
+    };
+    Ok(ok(page(&call, root, Look::Away, to_dto).await?))
+}
+
+pub(super) async fn project(call: Call) -> Answered {
+    let place = Place::of(&call, "projectId").await?;
+    let Detail {
+        resource,
+        privileges,
+        ..
+    } = &place.detail;
+    Ok(ok(ProjectDto::new(resource, *privileges)))
+}
+
+pub(super) async fn inode(call: Call) -> Answered {
+    Ok(ok(Place::of(&call, "inodeId").await?.dto()))
+}
+
+pub(super) async fn members(call: Call) -> Answered {
+    let place = Place::of(&call, "folderId").await?;
+    if !place.detail.resource.is_collection() {
+        return Err(Fault::bad_request("folderId names a file"));
+    }
+    let within = (place.project, Some(place.detail.resource.id));
+    let to_dto = |found: Found| {
+        let Found {
+            resource,
+            privileges,
+            locks,
+            ..
+        } = found;
+        Some(ProjectInodeDto::new(within, &resource, privileges, &locks))
+    };
+    Ok(ok(page(&call, place.ask, Look::Up, to_dto).await?))
+}
+
+/// The members behind `after`, as many as `limit` says.
+async fn page<T>(
+    call: &Call,
+    collection: Ask,
+    locks: Look,
+    to_dto: impl Fn(Found) -> Option<T>,
+) -> Result<Listing<T>, Fault> {
+    let limit = call
+        .parse_query("limit", "1 to 1000")?
+        .unwrap_or(LIMIT_DEFAULT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Fault::bad_request(format!(
+            "limit must be 1 to 1000, not {limit}"
+        )));
+    }
+    let wanted = Wanted {
+        dead: Look::Away,
+        locks,
+    };
+    let search = call.dav.search(collection, Depth::One, wanted).await?;
+    let mut search = search.behind(call.query("after"));
+    let (mut items, mut next) = (Vec::new(), None);
+    while let Some(found) = search.next_page().await? {
+        for member in found {
+            if items.len() == limit {
+                return Ok(Listing { items, next });
+            }
+            next = Some(member.resource.name.clone());
+            items.extend(to_dto(member));
+        }
+    }
+    Ok(Listing { items, next: None })
+}
+
+pub(super) async fn download(call: Call) -> Answered {
+    let mut place = Place::of(&call, "inodeId").await?;
+    let Some(_) = place.detail.resource.size() else {
+        return Err(Fault::bad_request(
+            "a folder has no content; list its members",
+        ));
+    };
+    place.ask.conditions = Conditions::from_headers(&call.headers)?;
+    let (resource, source) = match call.dav.read_content(&place.ask).await {
+        Err(DavError::NotModified) => return Ok(download::not_modified(&place.detail.resource)),
+        opened => opened?,
+    };
+    let size = resource.size().unwrap_or(0);
+    let mut response = download::answer(&call.headers, &resource, source, size).await?;
+    let headers = response.headers_mut();
+    // RFC 8187, which is stricter than a path.
+    let name = utf8_percent_encode(&resource.name, NON_ALPHANUMERIC);
+    let disposition = download::header_value(format!("attachment; filename*=UTF-8''{name}"));
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    // The entity tag lets a client ask whether its copy is still good.
+    let value = HeaderValue::from_static("private, no-cache");
+    headers.insert(header::CACHE_CONTROL, value);
+    Ok(response)
+}
+
+pub(super) async fn upload(mut call: Call) -> Answered {
+    let folder = id(&call, "folderId")?;
+    let mut place = Place::of(&call, "inodeId").await?;
+    if place.folder() != Some(folder) {
+        return Err(DavError::NotFound.into());
+    }
+    place.ask.conditions = Conditions::from_headers(&call.headers)?;
+    let mut form = call.multipart()?;
+    let file = form.seek_file().await?;
+    may_upload(&call, &mut place.ask, &form).await?;
+    let mut intake = Intake::new(&call.dav, form.length())?;
+    form.pour(&mut intake).await?;
+    let then = read_fields(&mut place.ask, &form)?;
+    let generic = |told: &String| !told.eq_ignore_ascii_case("application/octet-stream");
+    let content = intake.finish(file.media_type.filter(generic)).await?;
+    let manner = Manner {
+        then,
+        ..Manner::default()
+    };
+    let uploaded = call.dav.upload(&place.ask, content, manner).await?;
+    place.detail.resource = uploaded.file;
+    place.ask.conditions = Conditions::default();
+    // It is uploaded whatever happened to it since.
+    if let Ok(detail) = call.dav.detail(&place.ask).await {
+        place.detail = detail;
+    }
+    Ok(ok(place.dto()))
+}
+
+/// Refuses before the file is sent what would be refused afterwards. Only where a transient lock
+/// of the same user stands in the way, its name may still come behind the file.
+async fn may_upload(call: &Call, ask: &mut Ask, form: &Form) -> Result<(), Fault> {
+    read_fields(ask, form)?;
+    let name = &ask.principal.name;
+    match call.dav.may_upload(ask).await {
+        Err(DavError::Locked(locks))
+            if ask.lock_token.is_none()
+                && locks
+                    .iter()
+                    .all(|lock| lock.kind == LockKind::Transient && lock.holder == *name) =>
+        {
+            Ok(())
+        }
+        checked => Ok(checked.map(drop)?),
+    }
+}
+
+/// The fields that have come so far: `lockId` goes into the ask.
+fn read_fields(ask: &mut Ask, form: &Form) -> Result<Then, Fault> {
+    let named = lock_id_of_field(form.field("lockId"))?.map(|id| id.0);
+    ask.lock_token = named.map(|token| token.to_string());
+    match form.field("checkIn").unwrap_or_default() {
+        "true" | "True" => Ok(Then::CheckIn(named)),
+        "false" | "False" | "" => Ok(Then::Nothing),
+        other => Err(Fault::bad_request(format!(
+            "checkIn must be true or false, not {other:?}"
+        ))),
+    }
+}
