@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod audience;
 pub mod check_out;
 pub mod content;
 pub mod detail;

@@ -25,8 +25,8 @@ use crate::store::tx::Tx;
 
 pub use secret::{Secret, SecretKind};
 pub use users::{
-    NewUser, USERS_MAX, User, UserChange, Verified, add, change, find, find_by_id, list, remove,
-    set_password, verify_password,
+    NewUser, USERS_MAX, User, UserChange, Verified, add, change, find, find_all, find_by_id, list,
+    remove, set_password, verify_password,
 };
 
 /// Longest name of a user, a group or an API key in characters.

@@ -52,9 +52,18 @@ impl Dav {
         to: Grantee,
         role: Option<Role>,
     ) -> Result<(), DavError> {
-        let granting = (ask, to, role);
-        self.write(&granting, |txn, (ask, to, role)| {
-            Box::pin(set_grant(txn, ask, *to, *role))
+        self.set_grants(ask, &[(to, role)]).await
+    }
+
+    /// The same for several at once: all of them or none.
+    pub async fn set_grants(
+        &self,
+        ask: &Ask,
+        roles: &[(Grantee, Option<Role>)],
+    ) -> Result<(), DavError> {
+        let granting = (ask, roles);
+        self.write(&granting, |txn, (ask, roles)| {
+            Box::pin(set_grants(txn, ask, roles))
         })
         .await
     }
@@ -113,11 +122,10 @@ async fn named(tx: &mut Tx<'_>, grants: Vec<Grant>) -> Result<Vec<NamedGrant>, S
     Ok(found)
 }
 
-async fn set_grant(
+async fn set_grants(
     txn: &mut dyn Txn,
     ask: &Ask,
-    to: Grantee,
-    role: Option<Role>,
+    roles: &[(Grantee, Option<Role>)],
 ) -> Result<(), DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
@@ -128,11 +136,14 @@ async fn set_grant(
         ));
     }
     visit.require(Privilege::Manage)?;
-    if role.is_some() {
-        require_grantee(&mut tx, to).await?;
-        require_room_for(&mut tx, collection.id, to).await?;
+    for (to, role) in roles {
+        if role.is_some() {
+            require_grantee(&mut tx, *to).await?;
+            require_room_for(&mut tx, collection.id, *to).await?;
+        }
+        tx.set_grant(collection.id, *to, *role).await?;
     }
-    Ok(tx.set_grant(collection.id, to, role).await?)
+    Ok(())
 }
 
 /// Somebody who was removed a moment ago is granted nothing.

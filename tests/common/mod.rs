@@ -23,7 +23,7 @@
 
 mod http;
 
-pub use http::{Client, Connection, Response};
+pub use http::{Client, Connection, LOCK_EXCLUSIVE, Response};
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -105,6 +105,21 @@ pub async fn find_by_id(dav: &Dav, id: UserId) -> Result<Option<User>, AccessErr
     .await
 }
 
+/// The users with these ids, without those who are gone.
+pub async fn find_all(dav: &Dav, ids: &[UserId]) -> Result<Vec<User>, AccessError> {
+    transact(dav.engine(), Mode::Read, ids, |txn, ids| {
+        Box::pin(async move {
+            let mut tx = timeless(txn);
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                found.extend(tx.user_by_id(*id).await?);
+            }
+            Ok(found)
+        })
+    })
+    .await
+}
+
 /// All users by name.
 pub async fn list(dav: &Dav) -> Result<Vec<User>, AccessError> {
     transact(dav.engine(), Mode::Read, &(), |txn, ()| {

@@ -23,6 +23,7 @@ pub(super) fn face() -> Face {
     Face {
         prefix: "/api",
         routes,
+        unserved: &[],
         refuse: response_api::refuse,
         error: schema_of::<ResponseApi<Nothing>>(),
         credentials: Credentials::in_authorization,

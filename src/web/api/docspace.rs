@@ -1,58 +1,55 @@
-//! The DocSpace-compatible API below `/api/2.0`.
+//! The DocSpace-compatible API below `/api/2.0`: the calls of ONLYOFFICE DocSpace that concern
+//! files, their locks and the people who share them, on the same operations as every other face.
+//! Nothing here decides who may do what.
 
-use http::{Response, StatusCode};
-use schemars::JsonSchema;
-use serde::Serialize;
+mod describe;
+mod dto;
+mod entry;
+mod envelope;
+mod fileops;
+mod files;
+mod folders;
+mod listing;
+mod people;
+mod security;
+mod seek;
+mod session;
+mod sharing;
+mod transfer;
+mod unserved;
 
-use super::fault::Fault;
-use super::route::schema_of;
-use super::{Face, json};
+use http::Method;
+
+use super::Face;
+use super::route::{Route, schema_of};
 use crate::web::auth::Credentials;
-use crate::web::body::Body;
 
 /// The face.
 pub(super) fn face() -> Face {
+    let routes = [
+        session::routes(),
+        files::routes(),
+        folders::routes(),
+        transfer::routes(),
+        fileops::routes(),
+        sharing::routes(),
+        people::routes(),
+    ];
     Face {
         prefix: "/api/2.0",
-        routes: Vec::new(),
-        refuse,
-        error: schema_of::<Failure>(),
+        routes: routes.into_iter().flatten().map(describe_limits).collect(),
+        unserved: unserved::UNSERVED,
+        refuse: envelope::refuse,
+        error: schema_of::<envelope::Failure>(),
         credentials: Credentials::in_docspace_headers,
     }
 }
 
-/// What every refusal says.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Failure {
-    error: Told,
-    /// Always 1.
-    status: u8,
-    /// The HTTP status once more.
-    status_code: u16,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct Told {
-    message: String,
-}
-
-fn refuse(fault: &Fault) -> Response<Body> {
-    let status = match fault {
-        Fault::Refused(error) => error.status(),
-        Fault::SignIn(crate::web::auth::Refusal::Unavailable(_)) => 503,
-        Fault::SignIn(_) => 401,
-        Fault::UnknownRoute => 404,
-        Fault::WrongMethod(_) => 405,
-        Fault::NotServed => 501,
-    };
-    let failure = Failure {
-        error: Told {
-            message: fault.sentence(),
-        },
-        status: 1,
-        status_code: status,
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json(status, &failure)
+/// Whatever changes something may find the disk full.
+fn describe_limits(route: Route) -> Route {
+    if route.method == Method::GET {
+        route
+    } else {
+        envelope::grows(route)
+    }
 }

@@ -13,6 +13,8 @@ pub(in crate::web) enum Fault {
     Refused(DavError),
     /// Nobody is signed in.
     SignIn(Refusal),
+    /// What the path or the body names is not there; the sentence says what.
+    Missing(&'static str),
     /// The table has no such path.
     UnknownRoute,
     /// The table has the path, but not with this method; it has these.
@@ -39,6 +41,7 @@ impl Fault {
             Self::Refused(error) => error.public_sentence(),
             Self::SignIn(Refusal::Unavailable(_)) => "try again later".to_owned(),
             Self::SignIn(refusal) => refusal.to_string(),
+            Self::Missing(sentence) => (*sentence).to_owned(),
             Self::UnknownRoute => {
                 "there is no such address in this API; /apidoc lists what there is".to_owned()
             }
@@ -77,7 +80,7 @@ impl Fault {
                     headers.insert(header::CONTENT_RANGE, value);
                 }
             }
-            Self::Refused(_) | Self::UnknownRoute | Self::NotServed => {}
+            Self::Refused(_) | Self::Missing(_) | Self::UnknownRoute | Self::NotServed => {}
         }
     }
 }

@@ -145,7 +145,7 @@ fn code_of(fault: &Fault) -> (u16, ErrorCode) {
     match fault {
         Fault::SignIn(Refusal::Unavailable(_)) => (503, Code::Unavailable),
         Fault::SignIn(_) => (401, Code::Unauthorized),
-        Fault::UnknownRoute => (404, Code::NotFound),
+        Fault::UnknownRoute | Fault::Missing(_) => (404, Code::NotFound),
         Fault::WrongMethod(_) => (405, Code::MethodNotAllowed),
         Fault::NotServed => (501, Code::NotServed),
         Fault::Refused(error) => match error {

@@ -16,6 +16,9 @@ pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
 /// The media type of a file is the file's own.
 pub(in crate::web) const ANY: &str = "*/*";
 
+/// The last segment of a template that takes everything there and below.
+const REST: &str = "{*}";
+
 /// What a handler gives back.
 pub(in crate::web) type Answered = Result<Response<Body>, Fault>;
 
@@ -246,24 +249,32 @@ impl Route {
     /// template; and how literal the template is: of two that match, the one that has a fixed
     /// segment first is meant.
     pub(super) fn matches(&self, path: &str) -> Option<(Vec<bool>, Parameters)> {
-        // A slash at the end makes no difference, as in the servers whose clients come here.
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let mut segments = path.split('/');
-        let (mut literal, mut parameters) = (Vec::new(), Vec::new());
-        for wanted in self.template.split('/') {
-            let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
-            match wanted
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'))
-            {
-                Some(name) if !sent.is_empty() => parameters.push((name, sent.into_owned())),
-                None if sent == wanted => {}
-                _ => return None,
-            }
-            literal.push(!wanted.starts_with('{'));
-        }
-        segments.next().is_none().then_some((literal, parameters))
+        matches(self.template, path)
     }
+}
+
+/// The same for a template without a row.
+pub(super) fn matches(template: &'static str, path: &str) -> Option<(Vec<bool>, Parameters)> {
+    // A slash at the end makes no difference, as in the servers whose clients come here.
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut segments = path.split('/');
+    let (mut literal, mut parameters) = (Vec::new(), Vec::new());
+    for wanted in template.split('/') {
+        if wanted == REST {
+            return Some((literal, parameters));
+        }
+        let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
+        match wanted
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(name) if !sent.is_empty() => parameters.push((name, sent.into_owned())),
+            None if sent == wanted => {}
+            _ => return None,
+        }
+        literal.push(!wanted.starts_with('{'));
+    }
+    segments.next().is_none().then_some((literal, parameters))
 }
 
 /// The values of the `{name}`s of a template.
@@ -303,6 +314,10 @@ mod tests {
             Some(&[("x", "1"), ("z", "2")]),
         );
         check("/api/{x}/y/{z}", "/api/1/q/2", None);
+        check("/api/a/{*}", "/api/a", Some(&[]));
+        check("/api/a/{*}", "/api/a/b/c", Some(&[]));
+        check("/api/a/{*}", "/api/ab", None);
+        check("/api/{x}/{*}", "/api/1/b/c", Some(&[("x", "1")]));
     }
 
     #[test]
@@ -310,5 +325,7 @@ mod tests {
         let literal = |template| route(template).matches("/f/@my/a").unwrap().0;
         assert!(literal("/f/@my/{x}") > literal("/f/{x}/a"));
         assert!(literal("/f/@my/a") > literal("/f/@my/{x}"));
+        assert!(literal("/f/@my/{x}") > literal("/f/@my/{*}"));
+        assert!(literal("/f/@my/a") > literal("/f/{x}/{*}"));
     }
 }

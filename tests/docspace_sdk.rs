@@ -1,0 +1,190 @@
+//! The clients of DocSpace against the built server: the script from its documentation, over TLS,
+//! unmodified but for the host, the key and the id of the file, and its official Python library.
+//!
+//! Both run in a Python of their own with the packages of `tests/python/requirements.txt`. Where
+//! there is no Python or no package, the tests are skipped with a line that says so; with
+//! `LOCKKEEPER_NO_SKIPS=1`, as in CI, they fail.
+
+#![allow(clippy::print_stdout, reason = "tests of programs speak to people")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
+mod common;
+mod programs;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use common::Server;
+use programs::{installed, skipped, succeed, told};
+
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
+
+/// The interpreter with the packages, made once and kept for the next run.
+fn python() -> Option<PathBuf> {
+    static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    MADE.get_or_init(make_python).clone()
+}
+
+fn make_python() -> Option<PathBuf> {
+    if !installed(&["python3"]) {
+        return None;
+    }
+    let requirements = Path::new(PYTHON).join("requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements).expect("readable");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docspace-python");
+    let (python, mark) = (folder.join("bin/python"), folder.join("made-from"));
+    if std::fs::read_to_string(&mark).is_ok_and(|made| made == wanted) {
+        return Some(python);
+    }
+    let made = Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder)
+        .output();
+    let made = made.expect("python3 starts");
+    if !made.status.success() {
+        skipped(&format!("python3 makes no environment: {}", told(&made)));
+        return None;
+    }
+    let pip = Command::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ])
+        .arg(&requirements)
+        .output()
+        .expect("pip starts");
+    if !pip.status.success() {
+        skipped(&format!(
+            "pip does not get docspace-api-sdk: {}",
+            told(&pip)
+        ));
+        return None;
+    }
+    std::fs::write(&mark, wanted).expect("writable");
+    Some(python)
+}
+
+/// A certificate for this machine alone, and its key.
+fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).expect("writable");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("writable");
+    (cert, key)
+}
+
+fn api_key(server: &Server, user: &str) -> String {
+    let added = succeed(&mut server.command(&["token", "add", user, "--name", "script", "--json"]));
+    let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
+    added["key"].as_str().expect("a key").to_owned()
+}
+
+/// What a few lines of Python print, which may use the packages and trust the certificate.
+fn run_python(python: &Path, cert: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(python);
+    command.args(arguments).env("REQUESTS_CA_BUNDLE", cert);
+    succeed(&mut command)
+}
+
+#[test]
+fn the_script_from_the_documentation_over_tls() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (cert, key) = certificate(folder.path());
+    let (cert_path, key_path) = (cert.to_str().expect("UTF-8"), key.to_str().expect("UTF-8"));
+    let server = Server::start_with(&["--tls-cert", cert_path, "--tls-key", key_path]);
+    server.user("alice");
+    server.user("bob");
+    let secret = api_key(&server, "alice");
+
+    let ask = |code: &str| {
+        let code = format!(
+            "import json, requests\nurl = '{}'\nhead = {{'Authorization': 'Bearer {secret}'}}\n\
+             {code}",
+            server.url("")
+        );
+        let answer = run_python(&python, &cert, &["-c", &code]);
+        serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")
+    };
+    let uploaded = ask(
+        "print(requests.post(url + '/api/2.0/files/@my/upload', headers=head, \
+         files={'File': ('plan.txt', b'x')}).text)",
+    );
+    let id = uploaded["response"][0]["id"]
+        .as_u64()
+        .expect("an id")
+        .to_string();
+
+    let script = std::fs::read_to_string(Path::new(PYTHON).join("docspace_lock.py"));
+    let mut script = script.expect("readable");
+    for (placeholder, value) in [
+        ("yourportal.onlyoffice.com", server.address.as_str()),
+        ("your_api_key", &secret),
+        ("'123456'", &format!("'{id}'")),
+    ] {
+        assert_eq!(script.matches(placeholder).count(), 1, "{placeholder}");
+        script = script.replace(placeholder, value);
+    }
+    let filled = folder.path().join("filled.py");
+    std::fs::write(&filled, script).expect("writable");
+
+    // As it stands: it says nothing, so the log tells what it did.
+    run_python(&python, &cert, &[filled.to_str().expect("UTF-8")]);
+    server.log_line(&format!("event=Taken user=alice target=resource {id:0>32}"));
+    server.log_line(&format!(
+        "event=Released user=alice target=resource {id:0>32}"
+    ));
+    let asked = server.log_line("/protectusers");
+    assert!(asked.contains("status=200"), "{asked}");
+    let info = format!("print(requests.get(url + '/api/2.0/files/file/{id}', headers=head).text)");
+    assert_eq!(ask(&info)["response"]["locked"], serde_json::Value::Null);
+
+    // Its steps one by one.
+    let step = |call: &str| {
+        ask(&format!(
+            "import sys\nsys.path.insert(0, '{}')\nimport filled\n\
+             print(json.dumps(filled.{call}('{id}')))",
+            folder.path().display()
+        ))
+    };
+    let locked = step("lock_file");
+    assert_eq!(locked["response"]["locked"], true, "{locked}");
+    assert_eq!(locked["links"][0]["action"], "PUT", "{locked}");
+    assert_eq!(ask(&info)["response"]["locked"], true);
+    let others = step("get_protected_file_users");
+    let names = others["response"].as_array().expect("a list").iter();
+    let names: Vec<_> = names
+        .map(|other| other["name"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(names, ["admin", "bob"], "{others}");
+    assert_eq!(others["count"], 2, "{others}");
+    let unlocked = step("unlock_file");
+    assert_eq!(
+        unlocked["response"]["locked"],
+        serde_json::Value::Null,
+        "{unlocked}"
+    );
+    assert_eq!(unlocked["statusCode"], 200, "{unlocked}");
+    assert_eq!(ask(&info)["response"]["locked"], serde_json::Value::Null);
+    assert!(!server.log().contains(&secret), "the key is in the log");
+}
+
+#[test]
+fn the_official_library() {
+    let Some(python) = python() else { return };
+    let server = Server::start();
+    server.user("alice");
+    server.user("bob");
+    let mut passwd = server.command(&["user", "passwd", "admin", "--password-stdin"]);
+    let changed = common::run(&mut passwd, "admin-password");
+    assert!(changed.status.success(), "{}", told(&changed));
+    let script = Path::new(PYTHON).join("docspace_sdk.py");
+    let said = succeed(Command::new(python).arg(script).arg(server.url("")));
+    assert_eq!(said.trim(), "all calls answered as they should");
+}
