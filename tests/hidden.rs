@@ -327,3 +327,68 @@ async fn ids() {
         }
     }
 }
+
+/// Whoever may not change a part cannot change the whole, and is not told by any lock which part
+/// that is.
+#[tokio::test]
+async fn no_refusal_names_a_hidden_lock() {
+    let stores = Stores::new(Role::Manager).await;
+    let dav = open(&stores.hidden).await;
+    let alice = |at: &str| ask(&stores.alice, at, &[], NOW);
+    let bob = |at: &str| ask(&user("bob"), at, &[], NOW);
+    let everyone = Grantee::Everyone;
+    let by_admin = ask(&admin(), "/a", &[], NOW);
+    let editor = Some(Role::Editor);
+    dav.set_grant(&by_admin, everyone, editor).await.unwrap();
+    // Bob's check-out of the whole and his program's lock inside may stand together.
+    let whole = lock_ask(LockKind::Persistent, LockDepth::Infinity);
+    let own = stores.tokens[2].to_string();
+    let by_admin = ask(&admin(), "/a/hid/d/e", &[], NOW);
+    dav.unlock(&by_admin, &own).await.unwrap();
+    for (at, token) in [("/a/hid", stores.tokens[0]), ("/a/hid/f", stores.tokens[1])] {
+        dav.unlock(&bob(at), &token.to_string()).await.unwrap();
+    }
+    let checked_out = dav.lock(&bob("/a"), &whole).await.unwrap().view.lock.token;
+    let open_file = lock_ask(LockKind::Transient, LockDepth::Zero);
+    dav.lock(&bob("/a/hid/f"), &open_file).await.unwrap();
+
+    let refused = [
+        dav.steal(&alice("/a"), checked_out).await.map(drop),
+        dav.lock(&alice("/a"), &whole).await.map(drop),
+        dav.delete(&alice("/a")).await,
+    ];
+    for refused in refused {
+        let Err(error) = refused else {
+            panic!("not all of it is Alice's");
+        };
+        let told = format!("{error:?}");
+        assert!(!told.contains("hid"), "{told}");
+        assert_eq!(error.status(), 403, "{told}");
+    }
+    // What was taken of the whole can be ended by who may do so there.
+    let token = checked_out.to_string();
+    dav.unlock(&alice("/a"), &token).await.unwrap();
+}
+
+/// A role that is taken away while the bytes arrive is gone when they are named.
+#[tokio::test]
+async fn grants_change_during_an_upload() {
+    let stores = Stores::new(Role::Editor).await;
+    let dav = open(&stores.hidden).await;
+    let uploading = ask(&stores.alice, "/a/f", &[], NOW);
+    let by_admin = ask(&admin(), "/a", &[], NOW);
+    let to_alice = Grantee::User(stores.alice.id);
+    // What cannot be seen any more would be made anew, in a collection that is not there.
+    for (role, status) in [(Role::Reader, 403), (Role::None, 409)] {
+        let before = Some(Role::Editor);
+        dav.set_grant(&by_admin, to_alice, before).await.unwrap();
+        dav.may_upload(&uploading).await.unwrap();
+        dav.set_grant(&by_admin, to_alice, Some(role))
+            .await
+            .unwrap();
+        let refused = put(&dav, &uploading, 3).await.unwrap_err();
+        assert_eq!(refused.status(), status, "{refused:?}");
+    }
+    let left = dav.find(&ask(&admin(), "/a/f", &[], NOW)).await.unwrap();
+    assert_eq!(left.size(), Some(5));
+}

@@ -8,6 +8,8 @@
     reason = "how much was compared is worth knowing"
 )]
 
+#[path = "rights_agree/addresses.rs"]
+mod addresses;
 #[path = "rights_agree/groups.rs"]
 mod groups;
 #[path = "rights_agree/naive.rs"]
@@ -356,29 +358,31 @@ fn credentials_among_locks() {
 
 #[test]
 fn every_wrong_rule_is_noticed() {
-    let places = [
-        ("/", To::Alice),
-        ("/a/b", To::Alice),
-        ("/a/b", To::Everyone),
-        ("/c", To::Staff),
-        ("/c", To::Guests),
-    ];
     let inside = Who {
         within: Some("/a/b".to_owned()),
         ..Who::default()
     };
+    let nested = [("/", To::Alice), ("/a/b", To::Alice)];
+    let groups = [("/c", To::Staff), ("/c", To::Guests)];
+    let beside = [nested[0], nested[1], ("/a/b", To::Everyone)];
+    let usual = requests::of_the_usual_kinds;
     for twist in Twist::ALL {
-        let twisted = |locks: &[(&str, bool, bool)], requests| {
+        let notice = |places: &[(&str, To)], locks: &[(&str, bool, bool)], requests| {
             let comparison = Comparison {
-                worlds: with_locks(every_placement(&places), locks),
+                worlds: with_locks(every_placement(places), locks),
                 credentials: vec![Who::default(), inside.clone()],
                 requests,
                 twist: Some(twist),
             };
-            comparison.run().1.len()
+            !comparison.run().1.is_empty()
         };
-        let found = twisted(&[], requests::of_the_usual_kinds())
-            + twisted(&COVERING, requests::among_locks(["/a"].into_iter()));
-        assert!(found > 0, "{twist:?} went unnoticed");
+        let noticed = notice(&groups, &[], usual())
+            || notice(&beside, &[], usual())
+            || notice(
+                &nested,
+                &COVERING,
+                requests::among_locks(["/a"].into_iter()),
+            );
+        assert!(noticed, "{twist:?} went unnoticed");
     }
 }

@@ -11,41 +11,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::addresses::{is_below, is_within, member, name, parent, upwards};
 use crate::words::{Answer, Kind, Lock, Node, Request, Role, Spot, To, Twist, Who, Why, World};
 
 type Step = Result<(), Answer>;
-
-pub(crate) fn parent(at: &str) -> String {
-    match at.rsplit_once('/') {
-        Some(("", _)) | None => "/".to_owned(),
-        Some((above, _)) => above.to_owned(),
-    }
-}
-
-pub(crate) fn member(of: &str, name: &str) -> String {
-    format!("{}/{name}", of.trim_end_matches('/'))
-}
-
-fn name(at: &str) -> &str {
-    at.rsplit('/').next().unwrap()
-}
-
-pub(crate) fn is_below(inner: &str, outer: &str) -> bool {
-    inner != outer && (outer == "/" || inner.starts_with(&format!("{outer}/")))
-}
-
-fn is_within(inner: &str, outer: &str) -> bool {
-    inner == outer || is_below(inner, outer)
-}
-
-/// From the address up to the root.
-fn upwards(at: &str) -> Vec<String> {
-    let mut all = vec![at.to_owned()];
-    while all.last().unwrap() != "/" {
-        all.push(parent(all.last().unwrap()));
-    }
-    all
-}
 
 fn of_role(role: Role) -> &'static [&'static str] {
     match role {

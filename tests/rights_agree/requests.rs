@@ -1,6 +1,6 @@
 //! The requests that are put to every world.
 
-use crate::naive::parent;
+use crate::addresses::parent;
 use crate::words::{Kind, Request, Spot};
 
 const THERE: [&str; 7] = ["/", "/a", "/a/f", "/a/b", "/a/b/g", "/c", "/c/h"];
