@@ -356,7 +356,6 @@ fn colour() -> PropertyPatch {
 
 fn lock_ask(kind: Kind, infinite: bool) -> LockAsk {
     LockAsk {
-        comment: None,
         scope: LockScope::Exclusive,
         kind: Some(match kind {
             Kind::Persistent => LockKind::Persistent,
