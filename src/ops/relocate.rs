@@ -7,12 +7,12 @@ use super::target::{Destination, Target};
 use super::visit::{Visit, Visitor, visit, visit_target};
 use super::{Ask, Dav};
 use crate::lock::Lock;
-use crate::lock::rules::{self, Cleared, Doing};
+use crate::lock::rules::{self, Cleared, Doing, SuperCheckIn};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::protocol::path::{DavPath, Name};
 use crate::resource::{Content, Resource, ResourceId};
-use crate::rights::Position;
+use crate::rights::{Position, Privilege};
 use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
@@ -165,6 +165,9 @@ async fn land<'a>(
     let target = target_of(&transfer.destination, from)?;
     let visit = visit_target(tx, transfer.ask, &target).await?;
     let (to, source) = (&visit.path, &from.path);
+    if to.is_reserved() {
+        return Err(DavError::Reserved);
+    }
     if to == source {
         return Err(DavError::Forbidden(
             "source and destination are the same".to_owned(),
@@ -234,6 +237,7 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
         (false, false) => Doing::RenameAndMove,
     };
     let leaving = clear(&mut tx, dav, ask, &visit, doing).await?;
+    require_no_gain(&mut tx, ask, (&visit, resource.id), &landing).await?;
     if let Some(target) = is_next_version(&landing, resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
         move_onto_file(
@@ -256,6 +260,26 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     )
     .await?;
     Ok(outcome(&landing))
+}
+
+/// Somebody else's lock goes along to where the user may not release it either, or the privilege
+/// SuperCheckIn would reach whatever can be moved to where it is held, and back.
+async fn require_no_gain(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    (from, resource): (&Visit<'_>, ResourceId),
+    landing: &Landing<'_>,
+) -> Result<(), DavError> {
+    let held_at = |visit: &Visit<'_>, id| visit.super_check_in_at(id) == SuperCheckIn::Held;
+    if !held_at(&landing.visit, landing.parent) || held_at(from, resource) {
+        return Ok(());
+    }
+    let mut travelling = tx.locks_on(resource).await?;
+    travelling.extend(tx.locks_below(resource).await?);
+    if travelling.iter().any(|lock| lock.owner != ask.principal.id) {
+        return from.require(Privilege::SuperCheckIn);
+    }
+    Ok(())
 }
 
 /// Every lock that goes along must be able to stand where it comes to.
