@@ -13,7 +13,7 @@ use crate::web::body::Body;
 pub(in crate::web) const JSON: &str = "application/json";
 pub(in crate::web) const FORM: &str = "application/x-www-form-urlencoded";
 pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
-/// Whatever it is stored as.
+/// The media type of a file is the file's own.
 pub(in crate::web) const ANY: &str = "*/*";
 
 /// The last segment of a template that takes everything there and below.
