@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Answer, Call, answer};
 use crate::ops::content::Outcome;
-use crate::ops::relocate::CopyDepth;
+use crate::ops::copy::CopyDepth;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Depth, Destination, Overwrite};
 use crate::protocol::path::DavPath;
