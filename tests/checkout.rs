@@ -420,6 +420,8 @@ fn bodies_are_json_objects_of_the_right_members() {
     check("{\"type\": 1}", 400, code::BAD_REQUEST);
     check("{\"timeout\": 0}", 400, code::BAD_REQUEST);
     check("{\"timeout\": -1}", 400, code::BAD_REQUEST);
+    check("{\"timeout\": 1.5}", 400, code::BAD_REQUEST);
+    check("{\"timeout\": 1e300}", 400, code::BAD_REQUEST);
     check("{\"timeout\": \"10\"}", 400, code::BAD_REQUEST);
     check(
         "{\"type\": \"persistent\", \"type\": \"transient\"}",
@@ -462,6 +464,9 @@ fn bodies_are_json_objects_of_the_right_members() {
     send("application/vnd.bimfm+json", 200, code::NONE);
     site.post(&site.alice, "/checkin", "{\"unknown\": 1}")
         .is(200, code::NONE);
+    site.post(&site.alice, "/checkout", "{\"timeout\": 60.0}")
+        .is(200, code::NONE);
+    site.post(&site.alice, "/checkin", "").is(200, code::NONE);
     let longest = format!("{{\"comment\": \"{}\"}}", "ä".repeat(1000));
     site.post(&site.alice, "/checkout", &longest)
         .is(200, code::NONE);

@@ -8,6 +8,8 @@
     reason = "how much was compared is worth knowing"
 )]
 
+#[path = "rights_agree/addresses.rs"]
+mod addresses;
 #[path = "rights_agree/groups.rs"]
 mod groups;
 #[path = "rights_agree/naive.rs"]
@@ -232,21 +234,29 @@ fn one_user_with_any_roles_anywhere() {
 }
 
 #[test]
-fn what_is_granted_to_a_user_and_to_everyone() {
+fn what_is_granted_to_a_user_to_groups_and_to_everyone() {
     let places = [
-        ("/a", To::Alice),
-        ("/a", To::Everyone),
+        ("/a", To::Staff),
         ("/a/b", To::Alice),
+        ("/a/b", To::Guests),
         ("/a/b", To::Everyone),
     ];
-    let cases = Comparison {
-        worlds: every_placement(&places),
-        credentials: alice(),
-        requests: requests::of_the_usual_kinds(),
-        twist: None,
+    let groups = [
+        ("/", To::Everyone),
+        ("/a", To::Staff),
+        ("/a", To::Guests),
+        ("/a", To::Everyone),
+    ];
+    for places in [places, groups] {
+        let cases = Comparison {
+            worlds: every_placement(&places),
+            credentials: alice(),
+            requests: requests::of_the_usual_kinds(),
+            twist: None,
+        }
+        .must_agree();
+        assert!(cases >= 10_000, "{cases}");
     }
-    .must_agree();
-    assert!(cases >= 10_000, "{cases}");
 }
 
 #[test]
@@ -348,27 +358,31 @@ fn credentials_among_locks() {
 
 #[test]
 fn every_wrong_rule_is_noticed() {
-    let places = [
-        ("/", To::Alice),
-        ("/a/b", To::Alice),
-        ("/a/b", To::Everyone),
-    ];
     let inside = Who {
         within: Some("/a/b".to_owned()),
         ..Who::default()
     };
+    let nested = [("/", To::Alice), ("/a/b", To::Alice)];
+    let groups = [("/c", To::Staff), ("/c", To::Guests)];
+    let beside = [nested[0], nested[1], ("/a/b", To::Everyone)];
+    let usual = requests::of_the_usual_kinds;
     for twist in Twist::ALL {
-        let twisted = |locks: &[(&str, bool, bool)], requests| {
+        let notice = |places: &[(&str, To)], locks: &[(&str, bool, bool)], requests| {
             let comparison = Comparison {
-                worlds: with_locks(every_placement(&places), locks),
+                worlds: with_locks(every_placement(places), locks),
                 credentials: vec![Who::default(), inside.clone()],
                 requests,
                 twist: Some(twist),
             };
-            comparison.run().1.len()
+            !comparison.run().1.is_empty()
         };
-        let found = twisted(&[], requests::of_the_usual_kinds())
-            + twisted(&COVERING, requests::among_locks(["/a"].into_iter()));
-        assert!(found > 0, "{twist:?} went unnoticed");
+        let noticed = notice(&groups, &[], usual())
+            || notice(&beside, &[], usual())
+            || notice(
+                &nested,
+                &COVERING,
+                requests::among_locks(["/a"].into_iter()),
+            );
+        assert!(noticed, "{twist:?} went unnoticed");
     }
 }

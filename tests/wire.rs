@@ -26,8 +26,8 @@
 //! `{origin}` is the server's `http://host:port`, `{host}` the part behind the slashes, `{9*x}` is
 //! nine times x. Other names in braces are captured where an answer has them first, and must be
 //! the same from then on; how they begin says what they match: `token`, `etag`, `date` (RFC 9110),
-//! `time` (RFC 3339), `number`, `id` (of a resource). With a question mark (`{date?}`) they match
-//! without capturing.
+//! `time` (RFC 3339), `number`, `id` (of a resource), `user` (the id of one). With a question mark
+//! (`{date?}`) they match without capturing.
 //!
 //! `Host` (but for `-Host`) and `Authorization` are added, `Content-Length` too unless it is
 //! given; one that is too large ends the connection early. `Transfer-Encoding: chunked` sends the
@@ -97,6 +97,7 @@ transcripts! {
     membership
     move_onto
     names
+    principals
     properties
     property_bytes
     put

@@ -41,12 +41,25 @@ use crate::protocol::time::Timestamp;
 pub(super) struct Face {
     prefix: &'static str,
     routes: Vec<Route>,
+    /// Addresses, as templates, that the API has elsewhere but not here.
+    unserved: &'static [&'static str],
     /// Puts a refusal into the envelope. Headers that HTTP wants are added behind it.
     refuse: fn(&Fault) -> Response<Body>,
     /// The schema of what `refuse` writes.
     error: SchemaOf,
     /// Where a request says who sends it.
     credentials: for<'r> fn(&'r HeaderMap) -> Credentials<'r>,
+}
+
+impl Face {
+    /// Whether the API has this address elsewhere, and names it more literally than `row` does.
+    fn has_elsewhere(&self, path: &str, row: Option<&Route>) -> bool {
+        let found = row.and_then(|row| row.matches(path));
+        let literal = found.map(|(literal, _)| literal).unwrap_or_default();
+        let mut unserved = self.unserved.iter();
+        unserved
+            .any(|template| route::matches(template, path).is_some_and(|(more, _)| more > literal))
+    }
 }
 
 /// All faces, and their description.
@@ -99,6 +112,9 @@ impl Api {
         let face = self.face_of(head.uri.path());
         let refuse = |fault: Fault| Box::new(self.refuse(face, &fault));
         let (route, parameters) = match find(&face.routes, &head.method, head.uri.path()) {
+            Ok((row, _)) if face.has_elsewhere(head.uri.path(), Some(row)) => {
+                return Err(refuse(Fault::NotServed));
+            }
             Ok(found) => found,
             Err(Fault::WrongMethod(allowed)) if head.method == Method::OPTIONS => {
                 return Err(Box::new(options(&allowed)));
@@ -107,6 +123,9 @@ impl Api {
                 return Err(refuse(
                     DavError::Forbidden(reserved::WHOSE.to_owned()).into(),
                 ));
+            }
+            Err(Fault::UnknownRoute) if face.has_elsewhere(head.uri.path(), None) => {
+                return Err(refuse(Fault::NotServed));
             }
             Err(fault) => return Err(refuse(fault)),
         };

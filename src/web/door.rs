@@ -207,7 +207,7 @@ impl Door {
             return text(StatusCode::BAD_REQUEST, HOST_WANTED);
         }
         if let Some(reserved) = reserved::find(request.uri().path()) {
-            return self.own(reserved, principal, now, &request).await;
+            return self.own(reserved, principal, now, request).await;
         }
         webdav::respond(&self.dav, principal, now, request).await
     }
@@ -218,7 +218,7 @@ impl Door {
         reserved: Reserved,
         principal: &Principal,
         now: Timestamp,
-        request: &Request<RequestBody>,
+        request: Request<RequestBody>,
     ) -> Response<Body> {
         if !reserved::is_reading(request.method()) {
             return text(StatusCode::FORBIDDEN, format!("{}\n", reserved::WHOSE));
@@ -230,6 +230,7 @@ impl Door {
                 "only admin users may read the metrics\n",
             ),
             Reserved::Metrics if looks => self.tell_metrics(now).await,
+            Reserved::Principals => webdav::principals(&self.dav, principal, request).await,
             _ => text(StatusCode::NOT_FOUND, "there is nothing at this address\n"),
         }
     }

@@ -26,6 +26,8 @@ pub(super) enum Reserved {
     Api,
     /// `/apidoc` and below.
     ApiDoc,
+    /// `/.lockkeeper/principals/users` and below.
+    Principals,
     /// Anything else below `/.lockkeeper`: nothing yet, and nobody's.
     Other,
 }
@@ -40,6 +42,7 @@ pub(super) fn find(path: &str) -> Option<Reserved> {
         OWN => match (segments.next(), segments.next()) {
             (Some("health"), None) => Some(Reserved::Health),
             (Some("metrics"), None) => Some(Reserved::Metrics),
+            (Some("principals"), Some("users")) => Some(Reserved::Principals),
             _ => Some(Reserved::Other),
         },
         _ => None,
@@ -77,6 +80,11 @@ mod tests {
         check("/.lockkeeper/health", Some(Reserved::Health));
         check("/.lockkeeper/health/", Some(Reserved::Other));
         check("/.lockkeeper/metrics", Some(Reserved::Metrics));
+        check(
+            "/.lockkeeper/principals/users/1",
+            Some(Reserved::Principals),
+        );
+        check("/.lockkeeper/principals", Some(Reserved::Other));
         check("/api", Some(Reserved::Api));
         check("/%61pi/2.0", Some(Reserved::Api));
         check("//api", Some(Reserved::Api));

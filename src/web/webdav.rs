@@ -5,8 +5,11 @@ mod answer;
 mod content;
 mod listing;
 mod locking;
+mod principals;
 mod properties;
 mod relocate;
+
+pub(super) use principals::respond as principals;
 
 use std::sync::Arc;
 
@@ -159,25 +162,33 @@ impl Call {
     }
 
     fn xml_limits(&self) -> XmlLimits {
-        let limits = &self.dav.config().limits;
-        XmlLimits {
-            bytes_max: limits.xml_bytes_max,
-            depth_max: limits.xml_depth_max,
-            elements_max: limits.xml_elements_max,
-        }
+        limits_of(&self.dav)
     }
 
     /// The whole XML body.
     async fn xml(&mut self) -> Result<Bytes, DavError> {
-        let max = self.dav.config().limits.xml_bytes_max;
         let body = std::mem::replace(&mut self.body, RequestBody::from(Bytes::new()));
-        match body.collect(max).await {
-            Ok(Some(body)) => Ok(body),
-            Ok(None) => Err(DavError::TooLarge(format!(
-                "an XML body may have at most {max} bytes (limits.xml_bytes_max)"
-            ))),
-            Err(error) => Err(incomplete(&error)),
-        }
+        read_xml(&self.dav, body).await
+    }
+}
+
+fn limits_of(dav: &Dav) -> XmlLimits {
+    let limits = &dav.config().limits;
+    XmlLimits {
+        bytes_max: limits.xml_bytes_max,
+        depth_max: limits.xml_depth_max,
+        elements_max: limits.xml_elements_max,
+    }
+}
+
+async fn read_xml(dav: &Dav, body: RequestBody) -> Result<Bytes, DavError> {
+    let max = dav.config().limits.xml_bytes_max;
+    match body.collect(max).await {
+        Ok(Some(body)) => Ok(body),
+        Ok(None) => Err(DavError::TooLarge(format!(
+            "an XML body may have at most {max} bytes (limits.xml_bytes_max)"
+        ))),
+        Err(error) => Err(incomplete(&error)),
     }
 }
 

@@ -87,6 +87,27 @@ fn a_new_version_is_uploaded_by_whoever_may() {
 }
 
 #[test]
+fn who_is_kept_out_hears_of_it_before_the_file_is_sent() {
+    let site = Site::start();
+    let path = site.version_path();
+    let send = |client: &Client| {
+        let body = form(&[file(b"two")]);
+        let response = client.send_expecting("POST", &path, &[MULTIPART], body);
+        site.contract.check(("POST", &path), response)
+    };
+    site.post(&site.alice, "/checkout", "").is(200, code::NONE);
+    let refused = send(&site.bob).is(401, code::FILE_ALREADY_LOCK);
+    assert!(
+        refused.response.interim.is_empty(),
+        "{:?}",
+        refused.response.interim
+    );
+    let refused = send(&site.server.anonymous()).is(401, code::UNAUTHORIZED);
+    assert!(refused.response.interim.is_empty());
+    send(&site.alice).is(200, code::NONE);
+}
+
+#[test]
 fn an_upload_may_check_in_with_the_same_step() {
     let site = Site::start();
     let check_in = form(&[field("checkIn", "true"), file(b"two")]);

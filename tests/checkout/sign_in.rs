@@ -269,3 +269,81 @@ fn the_page_needs_nothing_from_elsewhere() {
     anonymous.get("/apidoc/style.css").status(200);
     assert_eq!(anonymous.get("/apidoc").status(200).body, page.body);
 }
+
+#[test]
+fn whatever_is_asked_the_answer_is_one_of_those_described() {
+    let site = Site::start();
+    let real = [&site.project, &site.inode].map(String::as_str);
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let ids = [
+        real[0], real[1], unknown, "x", "%2e%2e", "%ff%fe", "a%2Fb", "%00",
+    ];
+    let bodies: [(&str, &[u8]); 7] = [
+        ("application/json", b"{}"),
+        ("application/json", b"[1, 2"),
+        ("application/json", b"\xff\xff"),
+        ("text/html", b"<p>"),
+        ("application/x-www-form-urlencoded", b"a=%zz&&=&%"),
+        ("multipart/form-data; boundary=\"", b"--"),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\n\r\n--x--"),
+    ];
+    let mut asked = 0;
+    for (method, template) in site.contract.operations() {
+        if template.starts_with("/api/2.0") {
+            continue;
+        }
+        for id in ids {
+            let path = template
+                .replace("{projectId}", real[0])
+                .replace("{folderId}", real[0]);
+            let path = path.replace("{inodeId}", id) + "?limit=%F0&after=%00&limit=2";
+            for (media_type, body) in bodies {
+                let headers = [("Content-Type", media_type)];
+                // "%ff%fe" is no text, so it is no address of this template either.
+                let response = site.alice.send(&method, &path, &headers, body);
+                if id != "%ff%fe" || response.status != 404 {
+                    let _ = site.contract.check((&method, &path), response);
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 500, "{asked}");
+    assert!(
+        !site.server.log().contains("ERROR"),
+        "{}",
+        site.server.log()
+    );
+}
+
+#[test]
+fn check_outs_and_tokens_outlive_a_kill() {
+    let site = Site::on(crate::Server::start());
+    let body = format!("{LOGIN}&scope=offline_access");
+    let tokens = site.token(FORM, &body).is(200, code::NONE);
+    let taken = site.post(&site.alice, "/checkout", "{\"comment\": \"mine\"}");
+    let taken = taken.is(200, code::NONE).json["Result"].clone();
+    let Site {
+        mut server,
+        project,
+        inode,
+        contract,
+        ..
+    } = site;
+    server.kill();
+    let server = server.restart();
+    let bearer = format!("Bearer {}", tokens.text("access_token"));
+    let site = Site {
+        admin: server.anonymous(),
+        alice: server.anonymous().authorized(&bearer),
+        bob: server.client("bob", "bob-password"),
+        server,
+        contract,
+        project,
+        inode,
+    };
+    assert_eq!(site.lock(), taken);
+    site.post(&site.bob, "/checkout", "")
+        .is(401, code::FILE_ALREADY_LOCK);
+    site.post(&site.alice, "/checkin", "").is(200, code::NONE);
+}

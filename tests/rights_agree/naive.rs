@@ -11,41 +11,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::addresses::{is_below, is_within, member, name, parent, upwards};
 use crate::words::{Answer, Kind, Lock, Node, Request, Role, Spot, To, Twist, Who, Why, World};
 
 type Step = Result<(), Answer>;
-
-pub(crate) fn parent(at: &str) -> String {
-    match at.rsplit_once('/') {
-        Some(("", _)) | None => "/".to_owned(),
-        Some((above, _)) => above.to_owned(),
-    }
-}
-
-pub(crate) fn member(of: &str, name: &str) -> String {
-    format!("{}/{name}", of.trim_end_matches('/'))
-}
-
-fn name(at: &str) -> &str {
-    at.rsplit('/').next().unwrap()
-}
-
-pub(crate) fn is_below(inner: &str, outer: &str) -> bool {
-    inner != outer && (outer == "/" || inner.starts_with(&format!("{outer}/")))
-}
-
-fn is_within(inner: &str, outer: &str) -> bool {
-    inner == outer || is_below(inner, outer)
-}
-
-/// From the address up to the root.
-fn upwards(at: &str) -> Vec<String> {
-    let mut all = vec![at.to_owned()];
-    while all.last().unwrap() != "/" {
-        all.push(parent(all.last().unwrap()));
-    }
-    all
-}
 
 fn of_role(role: Role) -> &'static [&'static str] {
     match role {
@@ -67,6 +36,15 @@ fn to_take(kind: Kind) -> &'static str {
     match kind {
         Kind::Persistent | Kind::Transient => "lock",
         Kind::ReadOnly => "freeze",
+    }
+}
+
+/// Every file has one version.
+fn must_be_kept(number: u32) -> Step {
+    if number == 1 {
+        Ok(())
+    } else {
+        Err(Answer::NotFound)
     }
 }
 
@@ -104,19 +82,31 @@ impl Asking<'_> {
         if self.who.admin {
             return Role::Manager;
         }
-        let (first, second) = if self.twisted(Twist::EveryoneBeatsUser) {
-            (To::Everyone, To::Alice)
-        } else {
-            (To::Alice, To::Everyone)
-        };
         let mut way = upwards(at);
         if self.twisted(Twist::FarthestWins) {
             way.reverse();
         }
-        let granted = |at: &String, to| self.world.grants.get(&(at.clone(), to)).copied();
-        way.iter()
-            .find_map(|at| granted(at, first).or(granted(at, second)))
-            .unwrap_or(Role::None)
+        let granted = way.iter().find_map(|at| self.granted_on(at));
+        granted.unwrap_or(Role::None)
+    }
+
+    /// What the grants of one collection say to Alice.
+    fn granted_on(&self, at: &str) -> Option<Role> {
+        let granted = |to| self.world.grants.get(&(at.to_owned(), to)).copied();
+        let of_groups: BTreeSet<Role> = granted(To::Staff)
+            .into_iter()
+            .chain(granted(To::Guests))
+            .collect();
+        let takes_away = of_groups.contains(&Role::None);
+        let of_groups = if takes_away && !self.twisted(Twist::HighestOfGroupsWins) {
+            Some(Role::None)
+        } else {
+            of_groups.last().copied()
+        };
+        if self.twisted(Twist::EveryoneBeatsUser) {
+            return granted(To::Everyone).or(granted(To::Alice));
+        }
+        granted(To::Alice).or(of_groups).or(granted(To::Everyone))
     }
 
     fn privileges(&self, at: &str) -> Vec<&'static str> {
@@ -165,6 +155,14 @@ impl Asking<'_> {
         } else {
             Err(Answer::NotFound)
         }
+    }
+
+    fn must_be_a_file(&self, at: &str) -> Step {
+        self.must_exist(at)?;
+        if self.is_collection(at) {
+            return Err(Answer::NotAllowedHere);
+        }
+        Ok(())
     }
 
     fn must_fit(&self, at: &str) -> Step {
@@ -301,6 +299,23 @@ impl Asking<'_> {
             Request::Unlock(spot, root) => self.unlock(&self.find(spot)?, root),
             Request::Refresh(spot, root) => self.refresh(&self.find(spot)?, root),
             Request::Steal(spot, root) => self.steal(&self.find(spot)?, root),
+            Request::History(spot) => {
+                self.must_be_a_file(&self.find(spot)?)?;
+                Ok(done())
+            }
+            Request::ReadVersion(spot, number) => {
+                self.must_be_a_file(&self.find(spot)?)?;
+                must_be_kept(*number)?;
+                Ok(done())
+            }
+            Request::Restore(spot, number) => {
+                let at = self.find(spot)?;
+                self.must_be_a_file(&at)?;
+                self.need("write", &at)?;
+                self.no_foreign_lock(&at)?;
+                must_be_kept(*number)?;
+                Ok(done())
+            }
             Request::CheckIn(spot) => self.check_in(&self.find(spot)?),
         }
     }

@@ -1,6 +1,6 @@
 //! The requests that are put to every world.
 
-use crate::naive::parent;
+use crate::addresses::parent;
 use crate::words::{Kind, Request, Spot};
 
 const THERE: [&str; 7] = ["/", "/a", "/a/f", "/a/b", "/a/b/g", "/c", "/c/h"];
@@ -17,6 +17,8 @@ pub(crate) fn changes(request: &Request) -> bool {
             | Request::Search(..)
             | Request::Detail(_)
             | Request::Grants(_)
+            | Request::History(_)
+            | Request::ReadVersion(..)
     )
 }
 
@@ -40,6 +42,8 @@ fn looks(spot: &Spot) -> Vec<Request> {
         Request::Read(spot()),
         Request::Detail(spot()),
         Request::Grants(spot()),
+        Request::History(spot()),
+        Request::ReadVersion(spot(), 1),
     ];
     all.extend([Some(0), Some(1), None].map(|depth| Request::Search(spot(), depth)));
     all
@@ -55,6 +59,8 @@ fn changes_of(spot: &Spot) -> Vec<Request> {
         Request::Patch(spot()),
         Request::SetGrant(spot()),
         Request::CheckIn(spot()),
+        Request::Restore(spot(), 1),
+        Request::Restore(spot(), 7),
     ];
     let locks = [
         (Kind::Persistent, true),

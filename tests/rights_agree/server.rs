@@ -24,7 +24,7 @@ use lockkeeper::rights::{Access, Grantee, Privilege, Privileges, Role as RealRol
 use lockkeeper::store::engine::{Engine, Mode, Order};
 use lockkeeper::store::memory::MemoryEngine;
 
-use crate::support::{ask, path, put, user};
+use crate::support::{ask, enrol, group_id, path, put, user};
 use crate::words::{Answer, Kind, Lock, Node, Request, Role, Spot, To, Who, Why, World};
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -42,7 +42,9 @@ pub(crate) struct Server {
 impl Server {
     /// A server with the tree and the locks of `world`, where everybody may do everything.
     pub(crate) async fn of(world: &World) -> Self {
-        let mut server = Self::on(MemoryEngine::new(), BTreeMap::new(), BTreeMap::new()).await;
+        let engine = MemoryEngine::new();
+        enrol(&engine, &user("alice"), &["staff", "guests"]).await;
+        let mut server = Self::on(engine, BTreeMap::new(), BTreeMap::new()).await;
         for (at, node) in world.tree.iter().filter(|(at, _)| *at != "/") {
             let ask = ask(&admin(), at, &[], NOW);
             match node {
@@ -234,6 +236,12 @@ impl Server {
                 let stolen = dav.steal(&ask(at), self.token(root)).await;
                 stolen.map(|_| nothing())
             }
+            Request::History(at) => dav.history(&ask(at)).await.map(|_| nothing()),
+            Request::ReadVersion(at, number) => {
+                let read = dav.read_version(&ask(at), *number).await;
+                read.map(|_| nothing())
+            }
+            Request::Restore(at, number) => dav.restore(&ask(at), *number).await.map(|_| nothing()),
             Request::CheckIn(at) => dav.check_in(&ask(at), None).await.map(|_| nothing()),
         }
     }
@@ -348,7 +356,6 @@ fn colour() -> PropertyPatch {
 
 fn lock_ask(kind: Kind, infinite: bool) -> LockAsk {
     LockAsk {
-        comment: None,
         scope: LockScope::Exclusive,
         kind: Some(match kind {
             Kind::Persistent => LockKind::Persistent,
@@ -362,6 +369,7 @@ fn lock_ask(kind: Kind, infinite: bool) -> LockAsk {
         },
         timeout: RequestedTimeout::Unspecified,
         owner_xml: None,
+        comment: None,
     }
 }
 
@@ -394,6 +402,8 @@ fn naive_role(role: RealRole) -> Role {
 fn grantee(to: To) -> Grantee {
     match to {
         To::Alice => Grantee::User(user("alice").id),
+        To::Staff => Grantee::Group(group_id("staff")),
+        To::Guests => Grantee::Group(group_id("guests")),
         To::Everyone => Grantee::Everyone,
     }
 }
@@ -401,7 +411,9 @@ fn grantee(to: To) -> Grantee {
 fn naive_grantee(to: Grantee) -> To {
     match to {
         Grantee::Everyone => To::Everyone,
-        Grantee::User(_) | Grantee::Group(_) => To::Alice,
+        Grantee::User(_) => To::Alice,
+        Grantee::Group(id) if id == group_id("staff") => To::Staff,
+        Grantee::Group(_) => To::Guests,
     }
 }
 

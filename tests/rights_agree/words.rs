@@ -13,6 +13,9 @@ pub(crate) enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum To {
     Alice,
+    /// Alice is in both groups.
+    Staff,
+    Guests,
     Everyone,
 }
 
@@ -88,6 +91,9 @@ pub(crate) enum Request {
     Refresh(Spot, String),
     Steal(Spot, String),
     CheckIn(Spot),
+    History(Spot),
+    ReadVersion(Spot, u32),
+    Restore(Spot, u32),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +129,7 @@ pub(crate) enum Why {
 pub(crate) enum Twist {
     FarthestWins,
     EveryoneBeatsUser,
+    HighestOfGroupsWins,
     PartsForgotten,
     CopyTakesAll,
     TakenNamesAreFree,
@@ -133,9 +140,10 @@ pub(crate) enum Twist {
 }
 
 impl Twist {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::FarthestWins,
         Self::EveryoneBeatsUser,
+        Self::HighestOfGroupsWins,
         Self::PartsForgotten,
         Self::CopyTakesAll,
         Self::TakenNamesAreFree,

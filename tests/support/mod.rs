@@ -9,7 +9,8 @@ use bytes::Bytes;
 use lockkeeper::blobs::Blobs;
 use lockkeeper::config::Config;
 use lockkeeper::lock::{LockToken, UserId};
-use lockkeeper::ops::access::Principal;
+use lockkeeper::ops::access::groups::Group;
+use lockkeeper::ops::access::{Principal, User};
 use lockkeeper::ops::content::Outcome;
 use lockkeeper::ops::intake::Intake;
 use lockkeeper::ops::{Ask, Dav};
@@ -18,10 +19,12 @@ use lockkeeper::protocol::headers::Conditions;
 use lockkeeper::protocol::if_header::{IfCondition, IfHeader, IfList, IfTest, Sense, Tag};
 use lockkeeper::protocol::path::DavPath;
 use lockkeeper::protocol::time::Timestamp;
+use lockkeeper::rights::GroupId;
 use lockkeeper::store::NoObserver;
-use lockkeeper::store::engine::Engine;
+use lockkeeper::store::engine::{Engine, Mode};
 use lockkeeper::store::memory::MemoryEngine;
 use lockkeeper::store::sled::{SledEngine, SledOptions};
+use lockkeeper::store::tx::Tx;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -34,6 +37,35 @@ pub(crate) fn user(name: &str) -> Principal {
         admin: false,
         scope: lockkeeper::rights::Scope::default(),
     }
+}
+
+/// The id of the group of this name.
+pub(crate) fn group_id(name: &str) -> GroupId {
+    GroupId(user(name).id.0)
+}
+
+/// Writes a user down who is in these groups, so that roles can be granted to them.
+pub(crate) async fn enrol(engine: &dyn Engine, who: &Principal, groups: &[&str]) {
+    let created = Timestamp(0);
+    let row = User {
+        id: who.id,
+        name: who.name.clone(),
+        display_name: who.name.clone(),
+        email: String::new(),
+        admin: who.admin,
+        password_hash: String::new(),
+        created,
+    };
+    let mut txn = engine.begin(Mode::Write).await.unwrap();
+    let mut tx = Tx::new(&mut *txn, created);
+    tx.put_user(&row).unwrap();
+    for name in groups {
+        let id = group_id(name);
+        let name = (*name).to_owned();
+        tx.put_group(&Group { id, name, created }).unwrap();
+        tx.add_member(id, who.id);
+    }
+    txn.commit().await.unwrap();
 }
 
 pub(crate) fn path(text: &str) -> DavPath {

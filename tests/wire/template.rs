@@ -11,23 +11,29 @@ pub(crate) struct Captures(BTreeMap<String, String>);
 type Shape = fn(&str) -> Option<usize>;
 
 /// How the named values look.
-const KINDS: [(&str, Shape); 6] = [
+const KINDS: [(&str, Shape); 7] = [
     ("token", token),
     ("etag", etag),
     ("date", date),
     ("time", time),
     ("number", number),
     ("id", id),
+    ("user", uuid),
 ];
 
 fn token(text: &str) -> Option<usize> {
+    const PREFIX: &str = "urn:uuid:";
+    Some(PREFIX.len() + uuid(text.strip_prefix(PREFIX)?)?)
+}
+
+fn uuid(text: &str) -> Option<usize> {
     const DIGITS: usize = 36;
-    let digits = text.strip_prefix("urn:uuid:")?.get(..DIGITS)?;
+    let digits = text.get(..DIGITS)?;
     let is_random = digits.as_bytes()[14] == b'4';
     let is_uuid = digits
         .bytes()
         .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    (is_random && is_uuid).then_some("urn:uuid:".len() + DIGITS)
+    (is_random && is_uuid).then_some(DIGITS)
 }
 
 fn etag(text: &str) -> Option<usize> {

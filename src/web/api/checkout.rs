@@ -23,6 +23,7 @@ pub(super) fn face() -> Face {
     Face {
         prefix: "/api",
         routes,
+        unserved: &[],
         refuse: response_api::refuse,
         error: schema_of::<ResponseApi<Nothing>>(),
         credentials: Credentials::in_authorization,
@@ -172,8 +173,8 @@ fn file_routes() -> Vec<Route> {
         .about(
             "Project",
             "Upload a new version",
-            "Fields before the file let the server refuse early, before the file is sent. With \
-             checkIn the upload and the check-in are one step: both happen or neither.",
+            "With checkIn the upload and the check-in are one step: both happen or neither. A \
+             client that sends Expect: 100-continue hears of a lock before it sends the file.",
         )
         .path::<HexId>("projectId", PROJECT)
         .path::<HexId>("folderId", "The folder that holds the file.")

@@ -18,8 +18,10 @@ mod sharing;
 mod transfer;
 mod unserved;
 
+use http::Method;
+
 use super::Face;
-use super::route::schema_of;
+use super::route::{Route, schema_of};
 use crate::web::auth::Credentials;
 
 /// The face.
@@ -32,13 +34,22 @@ pub(super) fn face() -> Face {
         fileops::routes(),
         sharing::routes(),
         people::routes(),
-        unserved::routes(),
     ];
     Face {
         prefix: "/api/2.0",
-        routes: routes.into_iter().flatten().collect(),
+        routes: routes.into_iter().flatten().map(describe_limits).collect(),
+        unserved: unserved::UNSERVED,
         refuse: envelope::refuse,
         error: schema_of::<envelope::Failure>(),
         credentials: Credentials::in_docspace_headers,
+    }
+}
+
+/// Whatever changes something may find the disk full.
+fn describe_limits(route: Route) -> Route {
+    if route.method == Method::GET {
+        route
+    } else {
+        envelope::grows(route)
     }
 }

@@ -67,7 +67,7 @@ impl Form {
         self.length
     }
 
-    /// A text field that has been read so far.
+    /// A text field; all have been read when the file has been poured.
     pub(in crate::web) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }

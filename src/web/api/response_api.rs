@@ -176,3 +176,91 @@ fn code_of(fault: &Fault) -> (u16, ErrorCode) {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::error::{MemberError, RefusingLock};
+    use crate::protocol::lock_kinds::LockKind;
+
+    #[test]
+    fn what_each_refusal_is_in_this_api() {
+        use ErrorCode as Code;
+        fn check(fault: impl Into<Fault>, status: u16, code: ErrorCode) {
+            let fault = fault.into();
+            assert_eq!(code_of(&fault), (status, code), "{fault:?}");
+        }
+        let lock = RefusingLock {
+            href: "/a".to_owned(),
+            kind: LockKind::Persistent,
+            holder: "alice".to_owned(),
+            expires: None,
+        };
+        let member = MemberError {
+            href: "/a".to_owned(),
+            error: DavError::LockConflict(vec![lock.clone()]),
+        };
+        let why = String::new;
+        check(
+            DavError::Locked(vec![lock.clone()]),
+            401,
+            Code::FileAlreadyLock,
+        );
+        check(
+            DavError::LockConflict(vec![lock.clone()]),
+            401,
+            Code::FileAlreadyLock,
+        );
+        check(DavError::NotYourLock(lock), 401, Code::FileAlreadyLock);
+        check(DavError::Members(vec![member]), 500, Code::LockConflict);
+        check(DavError::TokenMismatch, 500, Code::LockConflict);
+        check(DavError::Conflict(why()), 500, Code::LockConflict);
+        check(DavError::NotLocked, 500, Code::FileNotLock);
+        check(DavError::Internal(why()), 500, Code::Internal);
+        check(DavError::NotFound, 404, Code::NotFound);
+        check(DavError::Forbidden(why()), 403, Code::Forbidden);
+        check(DavError::BadRequest(why()), 400, Code::BadRequest);
+        check(
+            DavError::PreconditionFailed(why()),
+            412,
+            Code::PreconditionFailed,
+        );
+        check(DavError::TooLarge(why()), 413, Code::TooLarge);
+        check(
+            DavError::InsufficientStorage(why()),
+            507,
+            Code::InsufficientStorage,
+        );
+        check(Fault::SignIn(Refusal::Missing), 401, Code::Unauthorized);
+        check(Fault::SignIn(Refusal::Wrong), 401, Code::Unauthorized);
+        check(Fault::SignIn(Refusal::WrongToken), 401, Code::Unauthorized);
+        check(
+            Fault::SignIn(Refusal::Unavailable(why())),
+            503,
+            Code::Unavailable,
+        );
+        check(Fault::UnknownRoute, 404, Code::NotFound);
+        check(Fault::WrongMethod(Vec::new()), 405, Code::MethodNotAllowed);
+    }
+
+    #[test]
+    fn what_went_wrong_inside_stays_inside() {
+        let fault = Fault::from(DavError::Internal("row 7 is damaged".to_owned()));
+        assert!(!fault.sentence().contains("row 7"));
+        let fault = Fault::SignIn(Refusal::Unavailable("row 8 is damaged".to_owned()));
+        assert!(!fault.sentence().contains("row 8"));
+    }
+
+    #[test]
+    fn the_envelope_is_spelled_as_its_clients_read_it() {
+        let text = serde_json::to_string(&ResponseApi::of(5)).unwrap();
+        assert_eq!(text, r#"{"Status":200,"ErrorCode":0,"Result":5}"#);
+        let refusal: ResponseApi<Nothing> =
+            ResponseApi::refusing(401, ErrorCode::FileAlreadyLock, "no".to_owned());
+        let text = serde_json::to_string(&refusal).unwrap();
+        assert_eq!(
+            text,
+            r#"{"Status":401,"ErrorCode":22,"Result":null,"Message":"no"}"#
+        );
+    }
+}

@@ -13,7 +13,8 @@ use crate::web::body::Body;
 pub(in crate::web) const JSON: &str = "application/json";
 pub(in crate::web) const FORM: &str = "application/x-www-form-urlencoded";
 pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
-pub(in crate::web) const ANY: &str = "application/octet-stream";
+/// The media type of a file is the file's own.
+pub(in crate::web) const ANY: &str = "*/*";
 
 /// The last segment of a template that takes everything there and below.
 const REST: &str = "{*}";
@@ -248,27 +249,32 @@ impl Route {
     /// template; and how literal the template is: of two that match, the one that has a fixed
     /// segment first is meant.
     pub(super) fn matches(&self, path: &str) -> Option<(Vec<bool>, Parameters)> {
-        // A slash at the end makes no difference, as in the servers whose clients come here.
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let mut segments = path.split('/');
-        let (mut literal, mut parameters) = (Vec::new(), Vec::new());
-        for wanted in self.template.split('/') {
-            if wanted == REST {
-                return Some((literal, parameters));
-            }
-            let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
-            match wanted
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'))
-            {
-                Some(name) if !sent.is_empty() => parameters.push((name, sent.into_owned())),
-                None if sent == wanted => {}
-                _ => return None,
-            }
-            literal.push(!wanted.starts_with('{'));
-        }
-        segments.next().is_none().then_some((literal, parameters))
+        matches(self.template, path)
     }
+}
+
+/// The same for a template without a row.
+pub(super) fn matches(template: &'static str, path: &str) -> Option<(Vec<bool>, Parameters)> {
+    // A slash at the end makes no difference, as in the servers whose clients come here.
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut segments = path.split('/');
+    let (mut literal, mut parameters) = (Vec::new(), Vec::new());
+    for wanted in template.split('/') {
+        if wanted == REST {
+            return Some((literal, parameters));
+        }
+        let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
+        match wanted
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(name) if !sent.is_empty() => parameters.push((name, sent.into_owned())),
+            None if sent == wanted => {}
+            _ => return None,
+        }
+        literal.push(!wanted.starts_with('{'));
+    }
+    segments.next().is_none().then_some((literal, parameters))
 }
 
 /// The values of the `{name}`s of a template.

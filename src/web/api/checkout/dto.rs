@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -114,8 +115,7 @@ pub(super) struct CheckOut {
     pub(super) comment: Option<String>,
     /// Seconds until a transient lock ends; the server may grant less. The other kinds do not
     /// expire, and for them it means nothing.
-    #[schemars(range(min = 1))]
-    pub(super) timeout: Option<u64>,
+    pub(super) timeout: Option<Seconds>,
 }
 
 /// The body of a check-in.
@@ -141,9 +141,48 @@ pub(super) struct RefreshLock {
     /// The lock that is to run anew.
     pub(super) lock_id: LockId,
     /// Seconds until it ends; the server may grant less.
-    #[schemars(range(min = 1))]
     #[serde(default)]
-    pub(super) timeout: Option<u64>,
+    pub(super) timeout: Option<Seconds>,
+}
+
+/// A time to live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+pub(super) struct Seconds(pub(super) u64);
+
+impl Seconds {
+    /// The longest that WebDAV can say (RFC 4918 §10.7).
+    const MAX: u64 = u32::MAX as u64;
+}
+
+impl TryFrom<serde_json::Number> for Seconds {
+    type Error = String;
+
+    fn try_from(number: serde_json::Number) -> Result<Self, String> {
+        // 60.0 is an integer, too (JSON Schema, Validation §6.1.1).
+        let whole = |seconds: &f64| seconds.fract() == 0.0;
+        let seconds = number.as_f64().filter(whole);
+        let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let seconds = seconds.map(|seconds| seconds.as_secs());
+        seconds
+            .filter(|seconds| (1..=Self::MAX).contains(seconds))
+            .map(Self)
+            .ok_or_else(|| format!("timeout is in seconds, 1 to {}", Self::MAX))
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": Self::MAX })
+    }
 }
 
 /// The name of a lock: `urn:uuid:` and a UUID, or the UUID alone.
@@ -354,8 +393,7 @@ pub(super) struct Listing<T> {
 
 /// The field `lockId` of a form.
 pub(super) fn lock_id_of_field(text: Option<&str>) -> Result<Option<LockId>, Fault> {
-    text.filter(|text| !text.is_empty())
-        .map(|text| text.parse().map_err(Fault::bad_request))
+    text.map(|text| text.parse().map_err(Fault::bad_request))
         .transpose()
 }
 

@@ -10,7 +10,7 @@ use crate::ops::content::{Manner, Then};
 use crate::ops::detail::Detail;
 use crate::ops::intake::Intake;
 use crate::ops::properties::{Found, Look, Wanted};
-use crate::protocol::error::DavError;
+use crate::protocol::error::{DavError, RefusingLock};
 use crate::protocol::headers::{Conditions, Depth};
 use crate::protocol::path::DavPath;
 use crate::resource::ResourceId;
@@ -184,9 +184,9 @@ pub(super) async fn upload(mut call: Call) -> Answered {
         return Err(DavError::NotFound.into());
     }
     place.ask.conditions = Conditions::from_headers(&call.headers)?;
+    may_upload(&call, &place.ask).await?;
     let mut form = call.multipart()?;
     let file = form.seek_file().await?;
-    may_upload(&call, &mut place.ask, &form).await?;
     let mut intake = Intake::new(&call.dav, form.length())?;
     form.pour(&mut intake).await?;
     let then = read_fields(&mut place.ask, &form)?;
@@ -206,32 +206,26 @@ pub(super) async fn upload(mut call: Call) -> Answered {
     Ok(ok(place.dto()))
 }
 
-/// Refuses before the file is sent what would be refused afterwards. Only where a transient lock
-/// of the same user stands in the way, its name may still come behind the file.
-async fn may_upload(call: &Call, ask: &mut Ask, form: &Form) -> Result<(), Fault> {
-    read_fields(ask, form)?;
-    let name = &ask.principal.name;
+/// Refuses before the body is sent what would be refused afterwards. Only where a transient lock
+/// of the same user stands in the way, the form may still name it.
+async fn may_upload(call: &Call, ask: &Ask) -> Result<(), Fault> {
+    let may_be_named =
+        |lock: &RefusingLock| lock.kind == LockKind::Transient && lock.holder == ask.principal.name;
     match call.dav.may_upload(ask).await {
-        Err(DavError::Locked(locks))
-            if ask.lock_token.is_none()
-                && locks
-                    .iter()
-                    .all(|lock| lock.kind == LockKind::Transient && lock.holder == *name) =>
-        {
-            Ok(())
-        }
+        Err(DavError::Locked(locks)) if locks.iter().all(may_be_named) => Ok(()),
         checked => Ok(checked.map(drop)?),
     }
 }
 
-/// The fields that have come so far: `lockId` goes into the ask.
+/// The fields beside the file: `lockId` goes into the ask.
 fn read_fields(ask: &mut Ask, form: &Form) -> Result<Then, Fault> {
     let named = lock_id_of_field(form.field("lockId"))?.map(|id| id.0);
     ask.lock_token = named.map(|token| token.to_string());
-    match form.field("checkIn").unwrap_or_default() {
-        "true" | "True" => Ok(Then::CheckIn(named)),
-        "false" | "False" | "" => Ok(Then::Nothing),
-        other => Err(Fault::bad_request(format!(
+    match form.field("checkIn") {
+        // C# spells them with a capital.
+        Some("true" | "True") => Ok(Then::CheckIn(named)),
+        Some("false" | "False") | None => Ok(Then::Nothing),
+        Some(other) => Err(Fault::bad_request(format!(
             "checkIn must be true or false, not {other:?}"
         ))),
     }

@@ -1,6 +1,6 @@
 //! CheckOut, CheckIn, StealLock, RefreshLock and GetLock.
 
-use super::dto::{CheckIn, CheckOut, ProjectInodeLockDto, RefreshLock, StealLock};
+use super::dto::{CheckIn, CheckOut, ProjectInodeLockDto, RefreshLock, Seconds, StealLock};
 use super::files::Place;
 use crate::lock::{LockKind, LockScope};
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
@@ -14,7 +14,7 @@ use crate::web::api::route::Answered;
 pub(super) async fn check_out(mut call: Call) -> Answered {
     let body: CheckOut = call.json_or_default().await?;
     let kind = LockKind::from(body.kind.unwrap_or_default());
-    let timeout = timeout(body.timeout)?;
+    let timeout = timeout(body.timeout);
     let place = Place::of(&call, "inodeId").await?;
     // The rules let a program's lock and a check-out of one user stand together; the seed wants
     // 401 and 22 for any file that is locked.
@@ -77,7 +77,7 @@ pub(super) async fn steal(mut call: Call) -> Answered {
 
 pub(super) async fn refresh(mut call: Call) -> Answered {
     let body: RefreshLock = call.json().await?;
-    let timeout = timeout(body.timeout)?;
+    let timeout = timeout(body.timeout);
     let mut place = Place::of(&call, "inodeId").await?;
     if place.detail.locks.is_empty() {
         return Err(DavError::NotLocked.into());
@@ -102,12 +102,10 @@ pub(super) async fn get(call: Call) -> Answered {
     ))
 }
 
-fn timeout(seconds: Option<u64>) -> Result<RequestedTimeout, Fault> {
-    match seconds {
-        Some(0) => Err(Fault::bad_request("timeout must be at least 1 second")),
-        Some(seconds) => Ok(RequestedTimeout::Seconds(seconds)),
-        None => Ok(RequestedTimeout::Unspecified),
-    }
+fn timeout(asked: Option<Seconds>) -> RequestedTimeout {
+    asked.map_or(RequestedTimeout::Unspecified, |asked| {
+        RequestedTimeout::Seconds(asked.0)
+    })
 }
 
 fn refusing(view: &LockView) -> RefusingLock {

@@ -11,6 +11,7 @@ use crate::protocol::error::{DavError, RefusingLock};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::json;
+use crate::web::api::route::Route;
 use crate::web::auth::Refusal;
 use crate::web::body::Body;
 
@@ -148,6 +149,14 @@ impl From<&RefusingLock> for RefusingDto {
             expires: lock.expires.map(api_time),
         }
     }
+}
+
+/// What a row answers that makes the store grow.
+pub(super) fn grows(route: Route) -> Route {
+    route.answers::<Failure>(
+        402,
+        "There is no room, or a limit on what one user may have is met",
+    )
 }
 
 /// A refusal in the envelope.

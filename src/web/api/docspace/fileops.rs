@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::describe::spelled_extension;
 use super::dto::FileOperationDto;
-use super::envelope::{Asked, Envelope, sentence};
+use super::envelope::{Asked, Envelope, Failure, sentence};
 use super::seek;
 use crate::ops::detail::Detail;
 use crate::ops::relocate::CopyDepth;
@@ -129,13 +129,15 @@ pub(super) fn routes() -> Vec<Route> {
             "Each by itself: one that cannot stays.",
         )
         .json::<BatchRequest>()
-        .answers::<Envelope<Vec<FileOperationDto>>>(200, answer),
+        .answers::<Envelope<Vec<FileOperationDto>>>(200, answer)
+        .answers::<Failure>(404, "There is no folder destFolderId"),
         Route::put("/api/2.0/files/fileops/copy", "copyBatchItems", |call| {
             Box::pin(transfer(call, COPY))
         })
         .about(TAG, "Copy files and folders", "Each by itself.")
         .json::<BatchRequest>()
-        .answers::<Envelope<Vec<FileOperationDto>>>(200, answer),
+        .answers::<Envelope<Vec<FileOperationDto>>>(200, answer)
+        .answers::<Failure>(404, "There is no folder destFolderId"),
         Route::put(
             "/api/2.0/files/fileops/delete",
             "deleteBatchItems",

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::describe::api_time;
 use super::dto::{EmployeeDto, EmployeeFullDto, MentionWrapper, UserInfo};
-use super::envelope::{Asked, Envelope};
+use super::envelope::{Asked, Envelope, Failure};
 use super::listing::{Count, StartIndex, count, start_index};
 use super::security::level_of;
 use super::seek::{unanswered, uuid};
@@ -32,7 +32,8 @@ pub(super) fn routes() -> Vec<Route> {
         })
         .about(TAG, "The user with an e-mail address", "")
         .query::<String>("email", "The address")
-        .answers::<Envelope<EmployeeFullDto>>(200, "The user"),
+        .answers::<Envelope<EmployeeFullDto>>(200, "The user")
+        .answers::<Failure>(404, "Nobody has it, or more than one"),
         Route::get("/api/2.0/people/{userid}", "getProfileByUserId", |call| {
             Box::pin(one(call))
         })

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::describe::api_time;
 use super::dto::AuthenticationTokenDto;
-use super::envelope::{Asked, Envelope};
+use super::envelope::{Asked, Envelope, Failure};
 use super::people::find_by_email;
 use crate::ops::access::sessions::Renewal;
 use crate::ops::password::Password;
@@ -36,7 +36,8 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .json::<AuthRequest>()
         .public()
-        .answers::<Envelope<AuthenticationTokenDto>>(200, "The token"),
+        .answers::<Envelope<AuthenticationTokenDto>>(200, "The token")
+        .answers::<Failure>(401, "This user name and password are not known"),
         Route::get("/api/2.0/authentication", "getIsAuthentificated", |call| {
             Box::pin(is_signed_in(call))
         })

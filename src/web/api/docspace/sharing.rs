@@ -94,6 +94,8 @@ pub(super) fn routes() -> Vec<Route> {
             "setFileSecurityInfo",
             |call| Box::pin(refuse(call)),
         )
+        .about(TAG, "Refused: files have no roles of their own", "")
+        .path::<u64>("id", "The id of the file")
         .hidden(),
     ]
 }

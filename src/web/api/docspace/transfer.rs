@@ -5,7 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 
 use super::dto::FileDto;
-use super::envelope::{Asked, Envelope};
+use super::envelope::{Asked, Envelope, Failure};
 use super::fileops::numbered_name;
 use super::seek;
 use crate::ops::Ask;
@@ -76,7 +76,9 @@ pub(super) fn routes() -> Vec<Route> {
             "The ranges that were asked for",
             Some((ANY, schema_of::<Bytes>())),
         )
-        .answer(304, "The client has this version", None),
+        .answer(304, "The client has this version", None)
+        .answers::<Failure>(412, "A condition of the request does not hold")
+        .answers::<Failure>(416, "None of the ranges lies within the file"),
         Route::get(
             "/api/2.0/files/file/{fileId}/presigneduri",
             "getPresignedUri",

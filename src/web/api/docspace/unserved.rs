@@ -1,14 +1,8 @@
 //! What DocSpace has and this server has not: 501 instead of 404, so that nobody looks for the
-//! mistake in an id. Its own calendar, chat, portal and forms are what they are about.
+//! mistake in an id.
 
-use futures_util::future::ready;
-use http::Method;
-
-use crate::web::api::fault::Fault;
-use crate::web::api::route::Route;
-
-/// Whole parts of DocSpace's API; everything below them counts.
-const PARTS: &[&str] = &[
+/// The addresses; behind `{*}` everything below counts as well.
+pub(super) const UNSERVED: &[&str] = &[
     "/api/2.0/accounts/{*}",
     "/api/2.0/ai/{*}",
     "/api/2.0/backup/{*}",
@@ -48,10 +42,6 @@ const PARTS: &[&str] = &[
     "/api/2.0/files/templates/{*}",
     "/api/2.0/files/thirdparty/{*}",
     "/api/2.0/files/thumbnails/{*}",
-];
-
-/// Single addresses of files and folders.
-const ADDRESSES: &[&str] = &[
     "/api/2.0/files/@my/file",
     "/api/2.0/files/@my/html",
     "/api/2.0/files/@my/insert",
@@ -87,27 +77,3 @@ const ADDRESSES: &[&str] = &[
     "/api/2.0/files/folder/{id}/log",
     "/api/2.0/files/folder/{id}/order",
 ];
-
-/// Those that are served with one method and, in DocSpace, with others too.
-const METHODS: &[(Method, &str)] = &[
-    (Method::PUT, "/api/2.0/files/file/{fileId}/history"),
-    (Method::POST, "/api/2.0/people"),
-    (Method::PUT, "/api/2.0/people/{userid}"),
-    (Method::DELETE, "/api/2.0/people/{userid}"),
-    (Method::DELETE, "/api/2.0/people/@self"),
-];
-
-pub(super) fn routes() -> Vec<Route> {
-    let all = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
-    let addresses = PARTS.iter().chain(ADDRESSES);
-    let unknown = addresses.flat_map(|address| all.iter().map(|method| row(method, address)));
-    let more = METHODS.iter().map(|(method, address)| row(method, address));
-    unknown.chain(more).collect()
-}
-
-fn row(method: &Method, address: &'static str) -> Route {
-    Route::new(method.clone(), address, "", |_| {
-        Box::pin(ready(Err(Fault::NotServed)))
-    })
-    .hidden()
-}
