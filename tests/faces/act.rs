@@ -3,7 +3,7 @@
 use crate::faces::Name;
 use crate::naive::{self, DRIVE, Matrix};
 use crate::product::{Setup, assert_agreement, disagreements, kinds, setups, try_all};
-use crate::site::Site;
+use crate::site::{Site, ghost};
 use crate::words::{Action, File, Outcome, Standing};
 
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ fn run(site: &Site, case: &Case) -> (Outcome, Vec<String>) {
     let found = face.act(site, &file, case.who, case.action);
     let mut faults = aftermath(site, &file, case.action, &found);
     if case.who == Standing::Stranger {
-        let of_nothing = face.act(site, &site.ghost(), case.who, case.action);
+        let of_nothing = face.act(site, &ghost(), case.who, case.action);
         if of_nothing != found {
             faults.push(format!("of what never was: {of_nothing:?}"));
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::Response;
 use crate::faces::Face;
-use crate::site::Site;
+use crate::site::{Site, display_name};
 use crate::words::{Action, File, Kind, Outcome, Seen, Standing, refusing_in, seconds};
 
 pub(super) struct DocSpace;
@@ -81,7 +81,7 @@ impl Face for DocSpace {
         // DocSpace's own words: `locked` is true or absent, `lockedBy` is what people call the
         // holder, and absent for one's own lock.
         let foreign = locks.iter().find(|lock| lock.holder != who.user());
-        let by = foreign.map(|lock| site.display_name(&lock.holder));
+        let by = foreign.map(|lock| display_name(&lock.holder));
         let locked = (!locks.is_empty()).then_some(true);
         if told["locked"].as_bool() != locked || told["lockedBy"].as_str() != by {
             return Err(Outcome::Odd(answer.to_string()));

@@ -86,10 +86,6 @@ impl Site {
         &self.clients[who.user()]
     }
 
-    pub(crate) fn display_name<'a>(&self, user: &'a str) -> &'a str {
-        if user == "alice" { "Alice Doe" } else { user }
-    }
-
     /// A command that has to succeed.
     #[track_caller]
     pub(crate) fn command(&self, arguments: &[&str]) {
@@ -131,16 +127,21 @@ impl Site {
         }
         file
     }
+}
 
-    /// A file of which there never was anything.
-    pub(crate) fn ghost(&self) -> File {
-        File {
-            project: NO_ID,
-            attic: NO_ID + 1,
-            id: NO_ID + 2,
-            folder_path: "/ghost".to_owned(),
-            name: "f.txt".to_owned(),
-            locks: Vec::new(),
-        }
+/// What people call a user.
+pub(crate) fn display_name(user: &str) -> &str {
+    if user == "alice" { "Alice Doe" } else { user }
+}
+
+/// A file of which there never was anything.
+pub(crate) fn ghost() -> File {
+    File {
+        project: NO_ID,
+        attic: NO_ID + 1,
+        id: NO_ID + 2,
+        folder_path: "/ghost".to_owned(),
+        name: "f.txt".to_owned(),
+        locks: Vec::new(),
     }
 }

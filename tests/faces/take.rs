@@ -3,7 +3,7 @@
 use crate::faces::Name;
 use crate::naive;
 use crate::product::{Setup, assert_agreement, disagreements, kinds, setups, takings, try_all};
-use crate::site::Site;
+use crate::site::{Site, ghost};
 use crate::words::{File, Kind, Outcome, Seen, Standing};
 
 #[derive(Debug, Clone)]
@@ -52,15 +52,13 @@ fn run(site: &Site, case: &Taking) -> (Outcome, Vec<String>) {
     if case.expected().1 {
         expected.push((case.kind, case.who.user().to_owned()));
     }
-    (standing.sort(), expected.sort());
+    standing.sort();
+    expected.sort();
     if standing != expected {
         faults.push(format!("{standing:?} stand there afterwards"));
     }
     if case.who == Standing::Stranger && case.face.face().knows_users() {
-        let of_nothing = case
-            .face
-            .face()
-            .take(site, &site.ghost(), case.who, case.kind);
+        let of_nothing = case.face.face().take(site, &ghost(), case.who, case.kind);
         if of_nothing != found {
             faults.push(format!("of what never was: {of_nothing:?}"));
         }
