@@ -89,3 +89,70 @@ fn privileges_of(
     });
     there.privileges(&subject)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::access::{self, NewUser, Principal, groups};
+    use crate::ops::target::Target;
+    use crate::protocol::path::DavPath;
+    use crate::protocol::time::Timestamp;
+    use crate::rights::Role;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn path(text: &str) -> DavPath {
+        DavPath::parse(text, 100).unwrap()
+    }
+
+    /// Whom the list names, and with what, is what each of them finds out alone.
+    #[tokio::test]
+    async fn the_audience_is_everybody_who_can_read_it() {
+        let dav = Dav::memory(NOW).await;
+        for name in ["ada", "bob", "carol", "dora"] {
+            let mut user = NewUser::new(name, "long enough".to_owned().into());
+            user.admin = name == "ada";
+            access::add(&dav, user, NOW).await.unwrap();
+        }
+        groups::add(&dav, "team", NOW).await.unwrap();
+        groups::add_member(&dav, "team", "carol").await.unwrap();
+        let users = access::list(&dav).await.unwrap();
+        let team = groups::list(&dav).await.unwrap()[0].id;
+        let as_user = |user: &User, target: Target| Ask {
+            principal: Principal::from(user),
+            target,
+            ..Ask::of(path("/"), NOW)
+        };
+        let by_ada = |at: &str| as_user(&users[0], path(at).into());
+        for at in ["/c", "/c/d"] {
+            dav.make_collection(&by_ada(at)).await.unwrap();
+        }
+        let bob = Grantee::User(users[1].id);
+        let grants = [
+            ("/c", Grantee::Everyone, Role::None),
+            ("/c", Grantee::Group(team), Role::Manager),
+            ("/c/d", bob, Role::Reader),
+            ("/c/d", Grantee::Group(team), Role::Editor),
+        ];
+        for (at, to, role) in grants {
+            dav.set_grant(&by_ada(at), to, Some(role)).await.unwrap();
+        }
+        for (at, expect) in [("/", 4), ("/c", 2), ("/c/d", 3)] {
+            let audience = dav.audience(&by_ada(at)).await.unwrap();
+            assert_eq!(audience.len(), expect, "{at}");
+            for user in &users {
+                let alone = dav.detail(&as_user(user, path(at).into())).await;
+                let alone = alone.ok().map(|detail| detail.privileges);
+                let listed = audience.iter().find(|listener| listener.user == *user);
+                assert_eq!(
+                    listed.map(|listener| listener.privileges),
+                    alone,
+                    "{at} {}",
+                    user.name
+                );
+            }
+        }
+        let hidden = dav.audience(&as_user(&users[3], path("/c").into())).await;
+        assert_eq!(hidden, Err(DavError::NotFound));
+    }
+}

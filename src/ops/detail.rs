@@ -6,7 +6,7 @@ use super::visit::visit;
 use super::{Ask, Dav};
 use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
@@ -21,6 +21,10 @@ pub struct Detail {
     /// The collections above it that the user may read, the root first. Of the others no more is
     /// told than their names, which are in the path.
     pub ancestors: Vec<Resource>,
+    /// The collection that holds it, if the user may read that.
+    pub parent: Option<ResourceId>,
+    /// The collection at the top of the tree that it is in, or is, if the user may read that.
+    pub project: Option<ResourceId>,
     /// What the asking user may do with it.
     pub privileges: Privileges,
     /// The locks in force on it: its own and what covers it.
@@ -39,11 +43,15 @@ async fn detail(txn: &mut dyn Txn, ask: &Ask) -> Result<Detail, DavError> {
     let visit = visit(&mut tx, ask).await?;
     let resource = visit.resource()?.clone();
     let locks = locks_in_force(&mut tx, ask, &visit).await?;
-    let above = visit.walk.ancestors().unwrap_or_default().iter();
+    let above = visit.walk.ancestors().unwrap_or_default();
     let readable = |above: &&Resource| visit.privileges_at(above.id).has(Privilege::Read);
+    let id_of = |found: Option<&Resource>| found.filter(readable).map(|found| found.id);
+    let top = visit.walk.chain().get(1).filter(|top| top.is_collection());
     Ok(Detail {
+        parent: id_of(above.last()),
+        project: id_of(top),
         privileges: visit.privileges_at(resource.id),
-        ancestors: above.filter(readable).cloned().collect(),
+        ancestors: above.iter().filter(readable).cloned().collect(),
         path: visit.path,
         resource,
         locks,

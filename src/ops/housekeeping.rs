@@ -137,9 +137,9 @@ mod tests {
     use crate::lock::{LockDepth, LockScope};
     use crate::ops::Ask;
     use crate::ops::content::{Manner, Outcome};
+    use crate::ops::copy::CopyDepth;
     use crate::ops::intake::Intake;
     use crate::ops::locking::LockAsk;
-    use crate::ops::relocate::CopyDepth;
     use crate::protocol::headers::{Overwrite, RequestedTimeout};
     use crate::protocol::path::DavPath;
     use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};

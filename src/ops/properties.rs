@@ -463,7 +463,7 @@ mod tests {
     use super::*;
     use crate::lock::UserId;
     use crate::ops::access::Principal;
-    use crate::ops::relocate::CopyDepth;
+    use crate::ops::copy::CopyDepth;
     use crate::protocol::headers::{Conditions, Overwrite};
     use crate::protocol::path::DavPath;
     use crate::protocol::time::Timestamp;

@@ -205,6 +205,9 @@ impl Visit<'_> {
 
     /// The parent and the name of something that is to be made where nothing was found.
     pub(super) fn gap(&self) -> Result<(ResourceId, &Name), DavError> {
+        if self.path.is_reserved() {
+            return Err(DavError::Reserved);
+        }
         let parent = self.walk.parent().ok_or(DavError::ParentMissing)?;
         let name = self.path.name().ok_or(DavError::ParentMissing)?;
         Ok((parent.id, name))

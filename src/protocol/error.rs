@@ -82,6 +82,9 @@ pub enum DavError {
     /// 409: a lock is to be released or stolen where there is none.
     #[error("this is not locked")]
     NotLocked,
+    /// 403: a name at the top of the tree that is the server's own.
+    #[error("/.lockkeeper, /api and /apidoc belong to the server itself; nothing can be put there")]
+    Reserved,
     /// 404.
     #[error("there is nothing at this address")]
     NotFound,
@@ -158,6 +161,7 @@ impl DavError {
             Self::NotModified => 304,
             Self::BadRequest(_) => 400,
             Self::Forbidden(_)
+            | Self::Reserved
             | Self::NotYourLock(_)
             | Self::FiniteDepthOnly(_)
             | Self::NeedsPrivilege { .. } => 403,

@@ -151,6 +151,10 @@ impl Hash for Name {
     }
 }
 
+/// The first segments that belong to the server itself: what it tells of itself, the APIs, and
+/// their description.
+pub const RESERVED: [&str; 3] = [".lockkeeper", "api", "apidoc"];
+
 /// The place of a resource in the tree: the names from the root down. Compared by the names' NFC
 /// forms; a trailing slash is remembered but makes no difference.
 #[derive(Clone)]
@@ -208,6 +212,12 @@ impl DavPath {
             names,
             trailing_slash,
         })
+    }
+
+    /// Whether it is in a part of the name space that belongs to the server itself.
+    pub fn is_reserved(&self) -> bool {
+        let first = self.names.first();
+        first.is_some_and(|name| RESERVED.contains(&name.key()))
     }
 
     /// Reads a path as people type it on a command line, with nothing encoded.

@@ -28,8 +28,8 @@ use route::{Parameters, Route, SchemaOf};
 
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
+use super::caller;
 use super::metrics::Metrics;
-use super::{caller, reserved};
 use crate::config::Config;
 use crate::ops::Dav;
 use crate::ops::access::Principal;
@@ -120,9 +120,7 @@ impl Api {
                 return Err(Box::new(options(&allowed)));
             }
             Err(Fault::UnknownRoute) if is_of_webdav(&head.method) => {
-                return Err(refuse(
-                    DavError::Forbidden(reserved::WHOSE.to_owned()).into(),
-                ));
+                return Err(refuse(DavError::Reserved.into()));
             }
             Err(Fault::UnknownRoute) if face.has_elsewhere(head.uri.path(), None) => {
                 return Err(refuse(Fault::NotServed));
@@ -152,9 +150,7 @@ impl Api {
             Some(page) if reads => page,
             Some(_) if *method == Method::OPTIONS => options(&reading),
             Some(_) => refuse(Fault::WrongMethod(reading.to_vec())),
-            None if is_of_webdav(method) => {
-                refuse(DavError::Forbidden(reserved::WHOSE.to_owned()).into())
-            }
+            None if is_of_webdav(method) => refuse(DavError::Reserved.into()),
             None => refuse(Fault::UnknownRoute),
         }
     }

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::ops::Dav;
 use crate::ops::access::Principal;
 use crate::ops::password::PasswordError;
+use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 
 /// How much of a body that nobody wants is read all the same, so that the client gets its answer
@@ -221,7 +222,7 @@ impl Door {
         request: Request<RequestBody>,
     ) -> Response<Body> {
         if !reserved::is_reading(request.method()) {
-            return text(StatusCode::FORBIDDEN, format!("{}\n", reserved::WHOSE));
+            return text(StatusCode::FORBIDDEN, format!("{}\n", DavError::Reserved));
         }
         let looks = matches!(*request.method(), Method::GET | Method::HEAD);
         match reserved {

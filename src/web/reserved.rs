@@ -3,17 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::protocol::path::DavPath;
-
-/// What the server tells of itself.
-const OWN: &str = ".lockkeeper";
-/// The APIs, and their description.
-const API: &str = "api";
-const API_DOC: &str = "apidoc";
-
-/// Why nobody may write there.
-pub(super) const WHOSE: &str =
-    "/.lockkeeper, /api and /apidoc belong to the server itself; nothing can be put there";
+use crate::protocol::path::RESERVED;
 
 /// Something the server itself answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +26,11 @@ pub(super) enum Reserved {
 pub(super) fn find(path: &str) -> Option<Reserved> {
     let mut segments = path.trim_start_matches('/').split('/');
     let first: Vec<u8> = percent_decode_str(segments.next()?).collect();
+    let [own, api, api_doc] = RESERVED;
     match std::str::from_utf8(&first).ok()? {
-        API => Some(Reserved::Api),
-        API_DOC => Some(Reserved::ApiDoc),
-        OWN => match (segments.next(), segments.next()) {
+        name if name == api => Some(Reserved::Api),
+        name if name == api_doc => Some(Reserved::ApiDoc),
+        name if name == own => match (segments.next(), segments.next()) {
             (Some("health"), None) => Some(Reserved::Health),
             (Some("metrics"), None) => Some(Reserved::Metrics),
             (Some("principals"), Some("users")) => Some(Reserved::Principals),
@@ -47,13 +38,6 @@ pub(super) fn find(path: &str) -> Option<Reserved> {
         },
         _ => None,
     }
-}
-
-/// Whether a Destination leads there. Asked of the path as it was read, not of the header: two
-/// readings of one header differ some day, and what was put there could never be reached again.
-pub(super) fn is_reserved(destination: &DavPath) -> bool {
-    let first = destination.names().first();
-    first.is_some_and(|name| [OWN, API, API_DOC].contains(&name.key()))
 }
 
 /// Whether a method only looks.
@@ -92,21 +76,5 @@ mod tests {
         check("/apis", None);
         check("/API", None);
         check("/a/api", None);
-    }
-
-    #[test]
-    fn destinations() {
-        fn check(destination: &str, expect: bool) {
-            let path = DavPath::parse(destination, 100).expect("a path");
-            assert_eq!(is_reserved(&path), expect, "{destination}");
-        }
-        check("/.lockkeeper", true);
-        check("/.lockkeeper/a", true);
-        check("/%2Elockkeeper/", true);
-        check("/.lockkeeper?x", true);
-        check("/api/x", true);
-        check("/%61pidoc", true);
-        check("/a/.lockkeeper", false);
-        check("/", false);
     }
 }

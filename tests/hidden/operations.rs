@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use lockkeeper::lock::{LockDepth, LockKind, LockScope, LockToken};
+use lockkeeper::ops::copy::CopyDepth;
 use lockkeeper::ops::locking::LockAsk;
 use lockkeeper::ops::properties::{Look, Wanted};
-use lockkeeper::ops::relocate::CopyDepth;
 use lockkeeper::ops::{Ask, Dav};
 use lockkeeper::protocol::error::DavError;
 use lockkeeper::protocol::headers::{Depth, Overwrite, RequestedTimeout};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use lockkeeper::lock::{Lock as RealLock, LockDepth, LockKind, LockScope, LockToken};
 use lockkeeper::ops::access::Principal;
+use lockkeeper::ops::copy::CopyDepth;
 use lockkeeper::ops::locking::LockAsk;
 use lockkeeper::ops::properties::{Look, Wanted};
-use lockkeeper::ops::relocate::CopyDepth;
 use lockkeeper::ops::{Ask, Dav};
 use lockkeeper::protocol::error::{DavError, RefusingLock};
 use lockkeeper::protocol::headers::{Depth, Overwrite, RequestedTimeout};

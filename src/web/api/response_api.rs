@@ -161,6 +161,7 @@ fn code_of(fault: &Fault) -> (u16, ErrorCode) {
             }
             DavError::NotLocked => (500, Code::FileNotLock),
             DavError::Forbidden(_)
+            | DavError::Reserved
             | DavError::FiniteDepthOnly(_)
             | DavError::NeedsPrivilege { .. } => (403, Code::Forbidden),
             DavError::ForeignDestination(_) => (400, Code::BadRequest),

@@ -4,11 +4,10 @@ use http::StatusCode;
 
 use super::{Answer, Call, answer};
 use crate::ops::content::Outcome;
-use crate::ops::relocate::CopyDepth;
+use crate::ops::copy::CopyDepth;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Depth, Destination, Overwrite};
 use crate::protocol::path::DavPath;
-use crate::web::reserved;
 
 pub(super) async fn delete(call: Call) -> Answer {
     call.require_whole().await?;
@@ -48,15 +47,11 @@ pub(super) async fn copy(call: Call) -> Answer {
 
 fn destination(call: &Call) -> Result<DavPath, DavError> {
     let config = call.dav.config();
-    let destination = Destination::from_headers(
+    Destination::from_headers(
         &call.headers,
         &config.server.hosts,
         config.limits.path_bytes_max,
-    )?;
-    if reserved::is_reserved(&destination) {
-        return Err(DavError::Forbidden(reserved::WHOSE.to_owned()));
-    }
-    Ok(destination)
+    )
 }
 
 fn done(outcome: Outcome) -> http::Response<crate::web::body::Body> {

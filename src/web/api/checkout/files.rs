@@ -38,12 +38,7 @@ impl Place {
         let project = id(call, "projectId")?;
         let ask = call.ask(id(call, name)?)?;
         let detail = call.dav.detail(&ask).await?;
-        let top = match detail.ancestors.get(1) {
-            Some(top) => Some(top),
-            None if detail.ancestors.is_empty() => None,
-            None => Some(&detail.resource),
-        };
-        if top.is_none_or(|top| top.id != project || !top.is_collection()) {
+        if detail.project != Some(project) {
             return Err(DavError::NotFound.into());
         }
         Ok(Self {
@@ -55,8 +50,8 @@ impl Place {
 
     /// The folder that holds it, within the project.
     fn folder(&self) -> Option<ResourceId> {
-        let above = self.detail.ancestors.get(1..).unwrap_or_default();
-        above.last().map(|folder| folder.id)
+        let parent = self.detail.parent;
+        parent.filter(|folder| *folder != ResourceId::ROOT)
     }
 
     fn dto(&self) -> ProjectInodeDto {

@@ -41,10 +41,7 @@ impl<'a> Entry<'a> {
     pub(super) fn of(detail: &'a Detail, href: &'a str) -> Self {
         Self {
             resource: &detail.resource,
-            parent: detail
-                .ancestors
-                .last()
-                .map_or(ResourceId::ABOVE_ROOT, |above| above.id),
+            parent: detail.parent.unwrap_or(ResourceId::ABOVE_ROOT),
             href,
             privileges: detail.privileges,
             locks: &detail.locks,

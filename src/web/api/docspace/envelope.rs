@@ -201,6 +201,7 @@ fn status(fault: &Fault) -> u16 {
             | DavError::Conflict(_)
             | DavError::NotAllowedHere(_)
             | DavError::Forbidden(_)
+            | DavError::Reserved
             | DavError::FiniteDepthOnly(_)
             | DavError::NeedsPrivilege { .. } => 403,
             DavError::NotModified

@@ -22,6 +22,7 @@ const ID: &str = "The id of the folder";
 /// What a folder is called.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct CreateFolder {
+    #[schemars(length(min = 1, max = 255))]
     pub(super) title: String,
 }
 

@@ -7,9 +7,12 @@ use super::describe::api_time;
 use super::dto::AuthenticationTokenDto;
 use super::envelope::{Asked, Envelope, Failure};
 use super::people::find_by_email;
+use super::seek::unanswered;
+use crate::ops::access;
 use crate::ops::access::sessions::Renewal;
 use crate::ops::password::Password;
 use crate::web::api::call::Call;
+use crate::web::api::fault::Fault;
 use crate::web::api::route::{Answered, Route};
 use crate::web::auth::Credentials;
 
@@ -54,19 +57,28 @@ async fn sign_in(mut call: Call) -> Answered {
         password,
     } = call.json().await?;
     let password = Password::from(password);
-    let by_email = find_by_email(&call, &user_name).await?;
-    let name = by_email.map_or(user_name, |user| user.name);
+    let name = name_of(&call, user_name).await?;
     let signed_in = call
         .auth
         .sign_in(&name, password, Renewal::None, call.peer, call.now)
         .await;
-    let (_, tokens) = signed_in.map_err(crate::web::api::fault::Fault::SignIn)?;
+    let (_, tokens) = signed_in.map_err(Fault::SignIn)?;
     Ok(asked.one(AuthenticationTokenDto {
         token: tokens.access.reveal().to_owned(),
         expires: api_time(call.now.plus_seconds(tokens.expires_in)),
         sms: false,
         tfa: false,
     }))
+}
+
+/// The name of the user who is meant: a name that is one counts before an address.
+async fn name_of(call: &Call, given: String) -> Result<String, Fault> {
+    let known = access::find(&call.dav, &given).await.map_err(unanswered)?;
+    if known.is_some() || !given.contains('@') {
+        return Ok(given);
+    }
+    let by_email = find_by_email(call, &given).await?;
+    Ok(by_email.map_or(given, |user| user.name))
 }
 
 async fn is_signed_in(call: Call) -> Answered {

@@ -54,6 +54,7 @@ struct FileShareParams {
     #[serde(default)]
     email: Option<String>,
     /// 0 as inherited, 2 reader, 1, 10 or 11 editor, 9 manager, 3 nothing.
+    #[schemars(extend("enum" = [0, 1, 2, 3, 9, 10, 11]))]
     access: u8,
 }
 

@@ -1,0 +1,246 @@
+//! Copying. Content is shared, so a file costs the same whatever its size.
+
+use super::content::{Outcome, new_resource};
+use super::gate::{clear, judge};
+use super::ids::random_version;
+use super::landing::{Transfer, land, vacate};
+use super::target::Destination;
+use super::visit::{Visitor, visit};
+use super::{Ask, Dav};
+use crate::lock::rules::{Cleared, Doing};
+use crate::protocol::error::DavError;
+use crate::protocol::headers::{Overwrite, Safe};
+use crate::protocol::path::Name;
+use crate::resource::{Content, Resource, ResourceId};
+use crate::rights::Position;
+use crate::store::NewContent;
+use crate::store::engine::Txn;
+use crate::store::tx::Tx;
+
+/// How much of a collection a COPY takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyDepth {
+    /// The collection and its properties, without members.
+    Zero,
+    /// Everything below it.
+    Infinity,
+}
+
+/// What a COPY is handed beside.
+#[derive(Debug)]
+struct Supply {
+    /// New ids for the resources that it makes, as many as there were a moment ago.
+    ids: std::ops::Range<u64>,
+    /// From which the copies' versions are made.
+    seed: u64,
+    depth: CopyDepth,
+}
+
+impl Dav {
+    /// COPY. Content is shared, so a file costs the same whatever its size.
+    pub async fn copy(
+        &self,
+        ask: &Ask,
+        destination: impl Into<Destination>,
+        overwrite: Overwrite,
+        depth: CopyDepth,
+    ) -> Result<Outcome, DavError> {
+        self.require_room(0)?;
+        let transfer = Transfer {
+            dav: self,
+            ask,
+            destination: destination.into(),
+            overwrite,
+        };
+        let counting = (self, ask, depth);
+        let count = self.read(&counting, |txn, (dav, ask, depth)| {
+            Box::pin(count_copies(txn, dav, ask, *depth))
+        });
+        let supply = Supply {
+            ids: self.new_ids(count.await?).await?,
+            seed: random_version()?,
+            depth,
+        };
+        let copying = (transfer, supply);
+        let outcome = self
+            .write(&copying, |txn, (transfer, supply)| {
+                Box::pin(copy(txn, transfer, supply))
+            })
+            .await?;
+        self.tell_replaced(outcome);
+        Ok(outcome)
+    }
+}
+
+async fn copy(
+    txn: &mut dyn Txn,
+    transfer: &Transfer<'_>,
+    supply: &Supply,
+) -> Result<Outcome, DavError> {
+    let Transfer { dav, ask, .. } = transfer;
+    let mut tx = Tx::new(txn, ask.now);
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?;
+    let landing = land(&mut tx, transfer, &visit).await?;
+    judge(&mut tx, ask, &visit, Safe::No).await?;
+    let mut copies = Copies {
+        ids: supply.ids.clone(),
+        seed: supply.seed,
+        ask,
+        property_bytes: 0,
+    };
+    if let Some(target) = landing.next_version_of(resource) {
+        let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
+        if let Some(content) = &resource.content {
+            let new = copies.content(content, target.id);
+            let keep = dav.config.versions.keep;
+            let to = tx
+                .replace_content(&cleared, landing.parent, target, new, ask.now, keep)
+                .await?;
+            tx.replace_properties(&cleared, landing.parent, resource, &to)
+                .await?;
+        }
+        return Ok(Outcome::Replaced);
+    }
+    let cleared = vacate(&mut tx, transfer, &landing).await?;
+    let top = copies.of(&cleared, resource, &landing.name)?;
+    tx.make(&cleared, landing.parent, &top, None)?;
+    copies.properties(&mut tx, resource, top.id).await?;
+    if resource.is_collection() && supply.depth == CopyDepth::Infinity {
+        let from = (resource.id, visit.position());
+        copies
+            .members(&mut tx, visit.visitor(), &cleared, from, top.id)
+            .await?;
+    }
+    Ok(landing.outcome())
+}
+
+/// Members read at a time.
+const PAGE: usize = 256;
+
+/// Makes the copies of one COPY. Locks are never copied.
+struct Copies<'a> {
+    ids: std::ops::Range<u64>,
+    seed: u64,
+    ask: &'a Ask,
+    property_bytes: usize,
+}
+
+/// Properties are copied byte by byte, and until the end a transaction is held in memory.
+const COPIED_PROPERTY_BYTES_MAX: usize = 32 << 20;
+
+impl Copies<'_> {
+    fn of(
+        &mut self,
+        cleared: &Cleared,
+        from: &Resource,
+        name: &Name,
+    ) -> Result<Resource, DavError> {
+        let id = self.ids.next().map(ResourceId).ok_or_else(|| {
+            DavError::Unavailable("the collection grew while it was copied; try again".to_owned())
+        })?;
+        let content = from
+            .content
+            .as_ref()
+            .map(|content| self.content(content, id).as_first(cleared, self.ask.now));
+        let property_count = from.property_count;
+        Ok(Resource {
+            property_count,
+            ..new_resource(id, name, self.ask, content)
+        })
+    }
+
+    /// The same bytes as another version: of another file, or after another one.
+    fn content(&self, content: &Content, of: ResourceId) -> NewContent {
+        NewContent::sharing(content, scatter(self.seed ^ scatter(of.0)))
+    }
+
+    async fn properties(
+        &mut self,
+        tx: &mut Tx<'_>,
+        from: &Resource,
+        to: ResourceId,
+    ) -> Result<(), DavError> {
+        self.property_bytes += tx.copy_properties(from, to).await?;
+        if self.property_bytes <= COPIED_PROPERTY_BYTES_MAX {
+            return Ok(());
+        }
+        Err(DavError::InsufficientStorage(format!(
+            "one COPY may make at most {COPIED_PROPERTY_BYTES_MAX} bytes of properties; copy the \
+             collection's parts"
+        )))
+    }
+
+    /// What the user may not read is not there to be copied.
+    async fn members(
+        &mut self,
+        tx: &mut Tx<'_>,
+        visitor: &Visitor<'_>,
+        cleared: &Cleared,
+        from: (ResourceId, Position),
+        to: ResourceId,
+    ) -> Result<(), DavError> {
+        let mut pending = vec![(from, to, None::<String>)];
+        while let Some((from, to, after)) = pending.pop() {
+            let page = visitor.members(tx, from, after.as_deref(), PAGE).await?;
+            if page.next.is_some() {
+                pending.push((from, to, page.next));
+            }
+            for (member, position) in page.members {
+                let name = Name::parse(&member.name).map_err(DavError::from)?;
+                let copy = self.of(cleared, &member, &name)?;
+                tx.make_within_new(cleared, to, &copy)?;
+                self.properties(tx, &member, copy.id).await?;
+                if member.is_collection() {
+                    pending.push(((member.id, position), copy.id, None));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many resources a COPY would make; refuses more than the configuration allows.
+async fn count_copies(
+    txn: &mut dyn Txn,
+    dav: &Dav,
+    ask: &Ask,
+    depth: CopyDepth,
+) -> Result<u64, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let visit = visit(&mut tx, ask).await?;
+    let resource = visit.resource()?;
+    let max = dav.config.limits.copy_resources_max;
+    let mut count = 1_usize;
+    let mut pending = vec![((resource.id, visit.position()), None::<String>)];
+    if !resource.is_collection() || depth == CopyDepth::Zero {
+        pending.clear();
+    }
+    while let Some((collection, after)) = pending.pop() {
+        let visitor = visit.visitor();
+        let page = visitor
+            .members(&mut tx, collection, after.as_deref(), PAGE)
+            .await?;
+        count += page.members.len();
+        if count > max {
+            return Err(DavError::InsufficientStorage(format!(
+                "one COPY may make at most {max} resources (limits.copy_resources_max); copy the \
+                 collection's parts"
+            )));
+        }
+        if page.next.is_some() {
+            pending.push((collection, page.next));
+        }
+        let members = page.members.into_iter();
+        let collections = members.filter(|(member, _)| member.is_collection());
+        pending.extend(collections.map(|(member, position)| ((member.id, position), None)));
+    }
+    Ok(count as u64)
+}
+
+/// Spreads the bits of `n` (the finaliser of `SplitMix64`).
+fn scatter(n: u64) -> u64 {
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}

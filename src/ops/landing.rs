@@ -1,0 +1,111 @@
+//! Where a COPY or MOVE ends up: finding the destination, refusing what can never be, and making
+//! room there.
+
+use super::content::Outcome;
+use super::gate::{clear, clear_vacated};
+use super::target::{Destination, Target};
+use super::visit::{Visit, visit_target};
+use super::{Ask, Dav};
+use crate::lock::rules::{Cleared, Doing};
+use crate::protocol::error::DavError;
+use crate::protocol::headers::Overwrite;
+use crate::protocol::path::{DavPath, Name};
+use crate::resource::{Resource, ResourceId};
+use crate::store::tx::Tx;
+
+/// A COPY or MOVE.
+#[derive(Debug)]
+pub(super) struct Transfer<'a> {
+    pub(super) dav: &'a Dav,
+    pub(super) ask: &'a Ask,
+    pub(super) destination: Destination,
+    pub(super) overwrite: Overwrite,
+}
+
+/// Where a COPY or MOVE ends up.
+#[derive(Debug)]
+pub(super) struct Landing<'a> {
+    pub(super) visit: Visit<'a>,
+    pub(super) parent: ResourceId,
+    pub(super) name: Name,
+}
+
+/// What the destination of `from` is.
+fn target_of(destination: &Destination, from: &Visit<'_>) -> Result<Target, DavError> {
+    let own_name = || from.path.name().cloned().ok_or(DavError::NotFound);
+    Ok(match destination {
+        Destination::Path(path) => Target::Path(path.clone()),
+        Destination::Sibling(name) => {
+            let parent = from.path.parent().unwrap_or_else(DavPath::root);
+            Target::Path(parent.member(name.clone()))
+        }
+        Destination::Into(collection) => Target::Member(*collection, own_name()?),
+    })
+}
+
+/// Finds the destination and refuses what can never be.
+pub(super) async fn land<'a>(
+    tx: &mut Tx<'_>,
+    transfer: &Transfer<'a>,
+    from: &Visit<'_>,
+) -> Result<Landing<'a>, DavError> {
+    let target = target_of(&transfer.destination, from)?;
+    let visit = visit_target(tx, transfer.ask, &target).await?;
+    let (to, source) = (&visit.path, &from.path);
+    if to.is_reserved() {
+        return Err(DavError::Reserved);
+    }
+    if to == source {
+        return Err(DavError::Forbidden(
+            "source and destination are the same".to_owned(),
+        ));
+    }
+    let is_collection = from.resource()?.is_collection();
+    if (is_collection && to.is_within(source)) || source.is_within(to) {
+        return Err(DavError::Forbidden(
+            "a collection can neither go into itself nor replace a collection it is in".to_owned(),
+        ));
+    }
+    let parent = visit.walk.parent().ok_or(DavError::ParentMissing)?.id;
+    let name = to.name().ok_or(DavError::ParentMissing)?.clone();
+    if visit.walk.found().is_some() && transfer.overwrite == Overwrite::No {
+        return Err(DavError::PreconditionFailed(
+            "the destination exists and Overwrite is F".to_owned(),
+        ));
+    }
+    Ok(Landing {
+        visit,
+        parent,
+        name,
+    })
+}
+
+impl Landing<'_> {
+    /// The file that gets its next version from another file, if it is that.
+    pub(super) fn next_version_of(&self, from: &Resource) -> Option<&Resource> {
+        let occupant = self.visit.walk.found();
+        occupant.filter(|to| !to.is_collection() && !from.is_collection())
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.visit.walk.found().is_some() {
+            Outcome::Replaced
+        } else {
+            Outcome::Created
+        }
+    }
+}
+
+/// Removes what is at the destination, if anything, and asks for leave to make something there.
+pub(super) async fn vacate(
+    tx: &mut Tx<'_>,
+    transfer: &Transfer<'_>,
+    landing: &Landing<'_>,
+) -> Result<Cleared, DavError> {
+    let Transfer { dav, ask, .. } = transfer;
+    if let Some(occupant) = landing.visit.walk.found() {
+        let cleared = clear(tx, dav, ask, &landing.visit, Doing::Remove).await?;
+        tx.remove(&cleared, landing.parent, occupant).await?;
+    }
+    clear_vacated(tx, dav, ask, &landing.visit, landing.parent).await
+}
