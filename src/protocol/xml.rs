@@ -19,10 +19,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use error_body::{error_body, multistatus_of};
+pub use error_body::error_body;
 pub use limits::{XmlError, XmlLimits};
 pub use lock::{ActiveLock, LockDepthName, lock_response, supported_lock, write_activelock};
-pub use multistatus::{Multistatus, PropstatWriter, ResponseWriter};
+pub use multistatus::{Multistatus, PropstatWriter, ResponseWriter, multistatus_of};
 pub use principal::{PRINCIPALS, principal_href, write_principal, write_privileges};
 pub use request::{
     DeadProperty, LockInfo, OWNER_BYTES_MAX, PropertyPatch, PropfindRequest, parse_lockinfo,
