@@ -1,19 +1,17 @@
 //! The APIs: one table of routes, from which both the routing and the OpenAPI description are
 //! made. Each face has its rows, its envelope for refusals, and nothing else of its own here.
-#![allow(
-    dead_code,
-    reason = "the DocSpace face uses the rest when it has its rows"
-)]
 
 mod call;
 mod checkout;
 mod docspace;
 mod fault;
+mod media_type;
 mod multipart;
 mod openapi;
 mod page;
 mod response_api;
 mod route;
+mod template;
 mod token;
 
 use std::net::IpAddr;
@@ -24,7 +22,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use call::Call;
 use fault::Fault;
-use route::{Parameters, Route, SchemaOf};
+use route::{Route, SchemaOf};
+use template::Parameters;
 
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
@@ -57,8 +56,9 @@ impl Face {
         let found = row.and_then(|row| row.matches(path));
         let literal = found.map(|(literal, _)| literal).unwrap_or_default();
         let mut unserved = self.unserved.iter();
-        unserved
-            .any(|template| route::matches(template, path).is_some_and(|(more, _)| more > literal))
+        unserved.any(|template| {
+            template::matches(template, path).is_some_and(|(more, _)| more > literal)
+        })
     }
 }
 
@@ -317,7 +317,7 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
     };
     let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
-    let media_type = HeaderValue::from_static(route::JSON);
+    let media_type = HeaderValue::from_static(media_type::JSON);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, media_type);

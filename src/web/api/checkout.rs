@@ -5,8 +5,9 @@ mod dto;
 mod files;
 mod locks;
 
+use super::media_type::ANY;
 use super::response_api::{self, Nothing, ResponseApi};
-use super::route::{ANY, Route, schema_of};
+use super::route::{Route, schema_of};
 use super::{Face, token};
 use dto::{
     CheckIn, CheckOut, HexId, Listing, ProjectDto, ProjectInodeDto, ProjectInodeLockDto,

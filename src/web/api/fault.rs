@@ -35,6 +35,13 @@ impl Fault {
         Self::Refused(DavError::BadRequest(sentence.into()))
     }
 
+    /// The body broke off; nothing was changed.
+    pub(super) fn incomplete(error: &dyn std::fmt::Display) -> Self {
+        Self::bad_request(format!(
+            "the body did not arrive whole, so nothing was changed: {error}"
+        ))
+    }
+
     /// The sentence for the client.
     pub(in crate::web) fn sentence(&self) -> String {
         match self {

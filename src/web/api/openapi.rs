@@ -6,7 +6,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::Face;
-use super::route::{JSON, Parameter, Place, Route, SchemaOf};
+use super::media_type::JSON;
+use super::route::{Parameter, Place, Route, SchemaOf};
 
 /// The whole description.
 pub(super) fn document(faces: &[Face]) -> Value {

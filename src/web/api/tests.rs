@@ -196,7 +196,7 @@ fn no_field_of_a_form_with_a_file_may_be_null() {
     for (_, route) in rows(&api()) {
         let mut schemas = openapi::Schemas::new();
         let media = route.takes.iter().flat_map(|takes| &takes.media);
-        for (_, schema) in media.filter(|(media_type, _)| *media_type == route::MULTIPART) {
+        for (_, schema) in media.filter(|(media_type, _)| *media_type == media_type::MULTIPART) {
             let form = schemas.received(*schema);
             let pointer = form["$ref"]
                 .as_str()

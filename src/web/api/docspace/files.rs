@@ -8,7 +8,7 @@ use super::dto::{EditHistoryDto, FileDto, FileOperationDto, MentionWrapper};
 use super::entry::Entry;
 use super::envelope::{Asked, Envelope};
 use super::fileops::{self, DELETE};
-use super::{people, seek};
+use super::{person, seek};
 use crate::lock::{LockKind, LockScope};
 use crate::ops::detail::Detail;
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
@@ -274,7 +274,7 @@ async fn protect_users(call: Call) -> Answered {
     let me = call.principal()?.id;
     let audience = call.dav.audience(&call.ask(detail.resource.id)?).await?;
     let others = audience.iter().filter(|listener| listener.user.id != me);
-    Ok(asked.list(others.map(people::mention).collect()))
+    Ok(asked.list(others.map(person::mention).collect()))
 }
 
 async fn update(mut call: Call) -> Answered {

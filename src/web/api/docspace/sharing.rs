@@ -9,7 +9,7 @@ use uuid::{Uuid, uuid};
 use super::dto::{FileShareDto, GroupDto};
 use super::envelope::{Asked, Envelope};
 use super::security::{level, role_of};
-use super::{people, seek};
+use super::{people, person, seek};
 use crate::lock::UserId;
 use crate::ops::access::{self, groups};
 use crate::ops::detail::Detail;
@@ -190,7 +190,7 @@ async fn shares(call: &Call, detail: &Detail) -> Result<Vec<FileShareDto>, Fault
         match named.grant.to {
             Grantee::User(id) => {
                 let user = users.iter().find(|user| user.id == id);
-                share.shared_to_user = user.map(|user| people::full(user, &call.base));
+                share.shared_to_user = user.map(|user| person::full(user, &call.base));
             }
             Grantee::Group(id) => share.shared_to_group = Some(group_dto(id.0, &named.name, false)),
             Grantee::Everyone => {

@@ -18,8 +18,9 @@ use crate::protocol::path::Name;
 use crate::resource::{Resource, ResourceId};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
+use crate::web::api::media_type::ANY;
 use crate::web::api::multipart::Form;
-use crate::web::api::route::{ANY, Answered, Route, schema_of};
+use crate::web::api::route::{Answered, Route, schema_of};
 use crate::web::download;
 
 const TAG: &str = "Content";
