@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use http::{Method, Response};
 use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::fault::Fault;
@@ -31,6 +32,20 @@ pub(in crate::web) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 /// The schema of `T`.
 pub(in crate::web) const fn schema_of<T: JsonSchema>() -> SchemaOf {
     SchemaGenerator::subschema_for::<T>
+}
+
+/// What the schema of a form says otherwise than that of JSON: a field that is left out is not
+/// there, and `null` would be a text of four letters.
+pub(in crate::web) fn no_field_is_null(form: &mut Schema) {
+    let fields = form.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(Map::values_mut) {
+        if let Some(kinds) = field.get_mut("type").and_then(Value::as_array_mut) {
+            kinds.retain(|kind| kind != "null");
+        }
+        if let Some(either) = field.get_mut("anyOf").and_then(Value::as_array_mut) {
+            either.retain(|one| one["type"] != "null");
+        }
+    }
 }
 
 /// Where a parameter stands.

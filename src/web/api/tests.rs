@@ -188,6 +188,48 @@ fn no_name_has_two_schemas() {
     }
 }
 
+/// In a form `null` is a text of four letters.
+#[test]
+fn no_field_of_a_form_with_a_file_may_be_null() {
+    let document = openapi::document(&api().faces);
+    let mut fields = 0;
+    for (_, route) in rows(&api()) {
+        let mut schemas = openapi::Schemas::new();
+        let media = route.takes.iter().flat_map(|takes| &takes.media);
+        for (_, schema) in media.filter(|(media_type, _)| *media_type == route::MULTIPART) {
+            let form = schemas.received(*schema);
+            let pointer = form["$ref"]
+                .as_str()
+                .expect("a name")
+                .trim_start_matches('#');
+            let form = document.pointer(pointer).expect("a schema");
+            for (name, field) in form["properties"].as_object().expect("fields") {
+                assert!(!field.to_string().contains("null"), "{name}: {field}");
+                fields += 1;
+            }
+        }
+    }
+    assert!(fields >= 3, "{fields}");
+}
+
+/// What a sign-in must say depends on how it is done.
+#[test]
+fn a_sign_in_is_described_for_each_way() {
+    let document = openapi::document(&api().faces);
+    let ways = &document["components"]["schemas"]["Login"]["oneOf"];
+    let ways: Vec<_> = ways
+        .as_array()
+        .expect("ways")
+        .iter()
+        .map(|way| &way["required"])
+        .collect();
+    let expect = [
+        serde_json::json!(["grant_type", "username", "password"]),
+        serde_json::json!(["grant_type", "refresh_token"]),
+    ];
+    assert_eq!(ways, expect.iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn pages_name_no_other_host() {
     let document = openapi::document(&api().faces);

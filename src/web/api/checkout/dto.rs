@@ -13,6 +13,7 @@ use crate::ops::locking::LockView;
 use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
 use crate::web::api::fault::Fault;
+use crate::web::api::route::no_field_is_null;
 use crate::web::download::media_type;
 
 /// 32 hexadecimal digits, the spelling of ids in this API; upper case is understood.
@@ -232,6 +233,7 @@ impl JsonSchema for LockId {
 /// A new version as a form.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = no_field_is_null)]
 #[expect(dead_code, reason = "the form is read in pieces; this describes it")]
 pub(super) struct UploadForm {
     /// The bytes.
