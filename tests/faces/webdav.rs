@@ -68,6 +68,13 @@ impl Face for WebDav {
         locks_at(site.client(who), &file.path())
     }
 
+    fn refresh(&self, site: &Site, file: &File, who: Standing, token: &str) -> Option<Outcome> {
+        let submitted = format!("(<{token}>)");
+        let headers = [("If", submitted.as_str()), ("Timeout", "Second-1200")];
+        let answer = site.client(who).send("LOCK", &file.path(), &headers, "");
+        Some(outcome(&answer, 200, "lock-token-submitted"))
+    }
+
     fn release(&self, site: &Site, file: &File, who: Standing, token: Option<&str>) -> Outcome {
         let token = token.unwrap_or(NO_TOKEN);
         let answer = site.client(who).unlock(&file.path(), token);
