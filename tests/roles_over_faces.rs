@@ -77,6 +77,7 @@ struct Case<'a> {
 
 /// A method of a face: what it is called, whether the file is checked out by the admin before, how
 /// it is asked, and which statuses a naive reader expects.
+#[derive(Clone, Copy)]
 struct Method {
     name: &'static str,
     checked_out: bool,
