@@ -48,6 +48,14 @@ impl Face for CheckOutApi {
         Self::post(site, file, who, "/checkout", &body)
     }
 
+    fn take_folder(&self, site: &Site, file: &File, kind: Kind) -> Option<Outcome> {
+        let folder = File {
+            id: file.folder,
+            ..file.clone()
+        };
+        Some(self.take(site, &folder, Standing::Owner, kind))
+    }
+
     fn act(&self, site: &Site, file: &File, who: Standing, _: Action) -> Outcome {
         // One field for one token: that of the lock that needs it.
         let shown = file
@@ -65,8 +73,9 @@ impl Face for CheckOutApi {
         );
         let headers = [("Content-Type", "multipart/form-data; boundary=sep")];
         let path = format!(
-            "/api/project/{0:032x}/folder/{0:032x}/inode/{1}/version",
+            "/api/project/{:032x}/folder/{:032x}/inode/{}/version",
             file.project,
+            file.folder,
             file.hex()
         );
         outcome(&site.client(who).send("POST", &path, &headers, body))
@@ -89,6 +98,11 @@ impl Face for CheckOutApi {
 
     fn release(&self, site: &Site, file: &File, who: Standing, token: Option<&str>) -> Outcome {
         Self::post(site, file, who, "/checkin", &json!({ "lockId": token }))
+    }
+
+    fn refresh(&self, site: &Site, file: &File, who: Standing, token: &str) -> Option<Outcome> {
+        let body = json!({ "lockId": token, "timeout": 1200 });
+        Some(Self::post(site, file, who, "/refreshlock", &body))
     }
 
     fn steal(

@@ -32,6 +32,15 @@ fn done(result: Result<Value, Outcome>) -> Outcome {
     result.map_or_else(|outcome| outcome, |_| Outcome::Done)
 }
 
+fn taking(kind: Kind, path: &str) -> [&str; 2] {
+    let command = if kind == Kind::Persistent {
+        "check-out"
+    } else {
+        "freeze"
+    };
+    [command, path]
+}
+
 fn with_token<'a>(mut arguments: Vec<&'a str>, token: Option<&'a str>) -> Vec<&'a str> {
     arguments.extend(token.into_iter().flat_map(|token| ["--token", token]));
     arguments
@@ -59,12 +68,17 @@ impl Face for CommandLine {
     }
 
     fn take(&self, site: &Site, file: &File, who: Standing, kind: Kind) -> Outcome {
-        let command = if kind == Kind::Persistent {
-            "check-out"
-        } else {
-            "freeze"
-        };
-        done(lock(site, &[command, &file.path(), "--as", who.user()]))
+        let as_user = ["--as", who.user()];
+        done(lock(
+            site,
+            &[&taking(kind, &file.path())[..], &as_user].concat(),
+        ))
+    }
+
+    fn take_folder(&self, site: &Site, file: &File, kind: Kind) -> Option<Outcome> {
+        let rest = ["--as", Standing::Owner.user(), "--recursive"];
+        let arguments = [&taking(kind, &file.folder_path)[..], &rest].concat();
+        Some(done(lock(site, &arguments)))
     }
 
     fn act(&self, _: &Site, _: &File, _: Standing, action: Action) -> Outcome {

@@ -153,6 +153,62 @@ fn locks_end_through_every_face() {
 }
 
 #[derive(Debug, Clone)]
+struct Refreshing {
+    setup: Setup,
+    face: Name,
+    who: Standing,
+    named: usize,
+}
+
+impl Refreshing {
+    fn expected(&self) -> Outcome {
+        naive::refresh(&kinds(&self.setup), self.face, self.who, self.named)
+    }
+}
+
+/// The end of a transient lock moves when the refresh is granted, and no other one.
+fn refresh(site: &Site, case: &Refreshing) -> (Outcome, Vec<String>) {
+    let file = site.file_with(&case.setup);
+    let (_, token) = &file.locks[case.named];
+    let found = case.face.face().refresh(site, &file, case.who, token);
+    let seen = Name::CheckOutApi.face().see(site, &file, Standing::Admin);
+    let mut faults = Vec::new();
+    for lock in seen.expect("a listing") {
+        let renewed = lock.token.as_ref() == Some(token) && case.expected() == Outcome::Done;
+        let lasts = lock.ends.map(|ends| ends - lock.since);
+        let expected = match (lock.kind, renewed) {
+            (Kind::Transient, true) => 1200..1260,
+            (Kind::Transient, false) => 600..601,
+            (Kind::Persistent | Kind::ReadOnly, _) => 0..1,
+        };
+        if !expected.contains(&lasts.unwrap_or(0)) {
+            faults.push(format!("{lock:?} lasts {lasts:?} seconds"));
+        }
+    }
+    (found.expect("the face refreshes"), faults)
+}
+
+#[test]
+fn locks_are_refreshed_by_their_owner_alone() {
+    let site = Site::start();
+    let mut cases = Vec::new();
+    for setup in setups() {
+        for face in [Name::WebDav, Name::CheckOutApi] {
+            for who in Standing::people() {
+                cases.extend((0..setup.len()).map(|named| Refreshing {
+                    setup: setup.clone(),
+                    face,
+                    who,
+                    named,
+                }));
+            }
+        }
+    }
+    let tried = try_all(&cases, |case| refresh(&site, case));
+    assert_agreement("refreshes", &tried, 300, Refreshing::expected);
+}
+
+#[derive(Debug, Clone)]
 struct Stealing {
     setup: Setup,
     face: Name,

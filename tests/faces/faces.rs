@@ -56,6 +56,12 @@ pub(crate) trait Face: Sync {
 
     fn take(&self, site: &Site, file: &File, who: Standing, kind: Kind) -> Outcome;
 
+    /// Alice locks the folder of this file with everything in it; `None` where files alone are
+    /// locked.
+    fn take_folder(&self, _site: &Site, _file: &File, _kind: Kind) -> Option<Outcome> {
+        None
+    }
+
     fn act(&self, site: &Site, file: &File, who: Standing, action: Action) -> Outcome;
 
     /// The locks in force.
@@ -75,6 +81,12 @@ pub(crate) trait Face: Sync {
         _who: Standing,
         _token: Option<&str>,
     ) -> Option<Outcome> {
+        None
+    }
+
+    /// Lets the lock with this token run for another 1200 seconds; `None` where locks cannot be
+    /// refreshed.
+    fn refresh(&self, _site: &Site, _file: &File, _who: Standing, _token: &str) -> Option<Outcome> {
         None
     }
 

@@ -38,6 +38,19 @@ pub(crate) const DRIVE: Matrix = [
     (Kind::ReadOnly, Hand::Other, [NO, NO, YES, NO]),
 ];
 
+/// §4: below the root of a lock of depth infinity it is all or nothing.
+pub(crate) const COVERED: Matrix = [
+    (Kind::Persistent, Hand::Bearer, [YES, YES, YES, YES]),
+    (Kind::Persistent, Hand::Owner, [YES, YES, YES, YES]),
+    (Kind::Persistent, Hand::Other, [NO, NO, NO, NO]),
+    (Kind::Transient, Hand::Bearer, [YES, YES, YES, YES]),
+    (Kind::Transient, Hand::Owner, [NO, NO, NO, NO]),
+    (Kind::Transient, Hand::Other, [NO, NO, NO, NO]),
+    (Kind::ReadOnly, Hand::Bearer, [NO, NO, NO, NO]),
+    (Kind::ReadOnly, Hand::Owner, [NO, NO, NO, NO]),
+    (Kind::ReadOnly, Hand::Other, [NO, NO, NO, NO]),
+];
+
 /// §3: may somebody of this standing do that to a file with one such lock of Alice?
 fn may(matrix: &Matrix, kind: Kind, who: Standing, action: Action) -> bool {
     let row = matrix
@@ -66,6 +79,7 @@ pub(crate) enum Step {
     Act(Action),
     Take,
     Release,
+    Refresh,
     Steal,
 }
 
@@ -196,6 +210,15 @@ pub(crate) fn release(
                 None => not_done(refused(held.iter().copied())),
             }
         }
+    }
+}
+
+/// §6: a lock is refreshed by its owner, who names it; nobody else's request lets it run on.
+pub(crate) fn refresh(held: &[Kind], face: Name, who: Standing, named: usize) -> Outcome {
+    match who.user() {
+        "alice" => Outcome::Done,
+        _ if who == Standing::Stranger => of_nothing(face, Step::Refresh),
+        _ => refused([held[named]].into_iter()),
     }
 }
 

@@ -104,3 +104,39 @@ fn super_check_in_does_not_reach_the_neighbour() {
     println!("next door: {cases} cases");
     assert!(cases >= 40, "{cases}");
 }
+
+/// Alice is made a reader while she holds locks: she changes nothing any more, but what is hers she
+/// lets go through every face.
+#[test]
+fn an_owner_who_lost_the_role_still_lets_go() {
+    let site = Site::start();
+    let owner = Standing::Owner;
+    let mut files = Vec::new();
+    for taking in takings() {
+        for name in [Name::WebDav, Name::CheckOutApi, Name::DocSpace] {
+            files.push((taking, name, site.file_in(&site.next_door, &[taking])));
+        }
+    }
+    site.command(&["grant", "set", "/next", "reader", "--user", "alice"]);
+    for (taking, name, file) in &files {
+        let face = name.face();
+        for action in face.actions() {
+            let found = face.act(&site, file, owner, *action);
+            assert_eq!(
+                found,
+                Outcome::NoPrivilege,
+                "{taking:?} {name:?} {action:?}"
+            );
+        }
+        let token = file.locks[0].1.as_str();
+        let (token, meant) = if face.releases_named() {
+            (Some(token), Meant::Named(0))
+        } else {
+            (None, Meant::Unnamed)
+        };
+        let (expected, _) = naive::release(&[taking.0], *name, owner, meant);
+        let found = face.release(&site, file, owner, token);
+        assert_eq!(found, expected, "{taking:?} {name:?}");
+    }
+    assert!(files.len() >= 27, "{}", files.len());
+}

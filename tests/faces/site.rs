@@ -41,7 +41,7 @@ impl Folder {
 }
 
 #[track_caller]
-fn id_of(admin: &Client, path: &str) -> u64 {
+pub(crate) fn id_of(admin: &Client, path: &str) -> u64 {
     let query = "<propfind xmlns='DAV:'><prop><resource-id/></prop></propfind>";
     let text = admin.propfind(path, "0", query).status(207).text();
     let (_, id) = text.split_once("<D:href>urn:lockkeeper:").expect("an id");
@@ -99,11 +99,50 @@ impl Site {
         self.file_in(&self.home, setup)
     }
 
+    /// A new folder with an attic and so many files, which Alice has locked with everything in it.
+    pub(crate) fn locked_folder(&self, (kind, face): (Kind, Name), files: usize) -> Vec<File> {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let admin = self.client(Standing::Admin);
+        let path = format!("{}/d{number:05}", self.home.path);
+        admin.mkcol(&path).status(201);
+        admin.mkcol(&format!("{path}/attic")).status(201);
+        let file = File {
+            project: self.home.id,
+            folder: id_of(admin, &path),
+            attic: id_of(admin, &format!("{path}/attic")),
+            id: 0,
+            folder_path: path,
+            name: String::new(),
+            locks: Vec::new(),
+        };
+        let mut files: Vec<File> = (0..files)
+            .map(|number| File {
+                name: format!("f{number:05}.txt"),
+                ..file.clone()
+            })
+            .collect();
+        for file in &mut files {
+            admin.put(&file.path(), "one").status(201);
+            file.id = id_of(admin, &file.path());
+        }
+        let taken = face.face().take_folder(self, &file, kind);
+        assert_eq!(taken, Some(Outcome::Done), "{kind:?} {face:?}");
+        let seen = Name::WebDav.face().see(self, &files[0], Standing::Admin);
+        let seen = seen.expect("a listing");
+        let token = seen.first().and_then(|lock| lock.token.clone());
+        let token = token.expect("the lock covers the file");
+        for file in &mut files {
+            file.locks.push((kind, token.clone()));
+        }
+        files
+    }
+
     #[track_caller]
     pub(crate) fn file_in(&self, folder: &Folder, setup: &[(Kind, Name)]) -> File {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let mut file = File {
             project: folder.id,
+            folder: folder.id,
             attic: folder.attic,
             id: 0,
             folder_path: folder.path.to_owned(),
@@ -138,6 +177,7 @@ pub(crate) fn display_name(user: &str) -> &str {
 pub(crate) fn ghost() -> File {
     File {
         project: NO_ID,
+        folder: NO_ID,
         attic: NO_ID + 1,
         id: NO_ID + 2,
         folder_path: "/ghost".to_owned(),

@@ -28,21 +28,13 @@ impl Face for WebDav {
     }
 
     fn take(&self, site: &Site, file: &File, who: Standing, kind: Kind) -> Outcome {
-        let (timeout, element) = match kind {
-            Kind::Persistent => ("Infinite", ""),
-            Kind::Transient => ("Second-600", ""),
-            Kind::ReadOnly => (
-                "Infinite",
-                "<L:kind xmlns:L='urn:lockkeeper:dav'><L:read-only/></L:kind>",
-            ),
-        };
-        let body = format!(
-            "<lockinfo xmlns='DAV:'><lockscope><exclusive/></lockscope>\
-             <locktype><write/></locktype>{element}</lockinfo>"
-        );
-        let headers = [("Depth", "0"), ("Timeout", timeout)];
-        let answer = site.client(who).send("LOCK", &file.path(), &headers, body);
-        outcome(&answer, 200, "no-conflicting-lock")
+        lock(site.client(who), &file.path(), "0", kind)
+    }
+
+    fn take_folder(&self, site: &Site, file: &File, kind: Kind) -> Option<Outcome> {
+        let alice = site.client(Standing::Owner);
+        let path = format!("{}/", file.folder_path);
+        Some(lock(alice, &path, "infinity", kind))
     }
 
     fn act(&self, site: &Site, file: &File, who: Standing, action: Action) -> Outcome {
@@ -76,11 +68,36 @@ impl Face for WebDav {
         locks_at(site.client(who), &file.path())
     }
 
+    fn refresh(&self, site: &Site, file: &File, who: Standing, token: &str) -> Option<Outcome> {
+        let submitted = format!("(<{token}>)");
+        let headers = [("If", submitted.as_str()), ("Timeout", "Second-1200")];
+        let answer = site.client(who).send("LOCK", &file.path(), &headers, "");
+        Some(outcome(&answer, 200, "lock-token-submitted"))
+    }
+
     fn release(&self, site: &Site, file: &File, who: Standing, token: Option<&str>) -> Outcome {
         let token = token.unwrap_or(NO_TOKEN);
         let answer = site.client(who).unlock(&file.path(), token);
         outcome(&answer, 204, "")
     }
+}
+
+fn lock(client: &Client, path: &str, depth: &str, kind: Kind) -> Outcome {
+    let (timeout, element) = match kind {
+        Kind::Persistent => ("Infinite", ""),
+        Kind::Transient => ("Second-600", ""),
+        Kind::ReadOnly => (
+            "Infinite",
+            "<L:kind xmlns:L='urn:lockkeeper:dav'><L:read-only/></L:kind>",
+        ),
+    };
+    let body = format!(
+        "<lockinfo xmlns='DAV:'><lockscope><exclusive/></lockscope>\
+         <locktype><write/></locktype>{element}</lockinfo>"
+    );
+    let headers = [("Depth", depth), ("Timeout", timeout)];
+    let answer = client.send("LOCK", path, &headers, body);
+    outcome(&answer, 200, "no-conflicting-lock")
 }
 
 /// What `DAV:lockdiscovery` shows.

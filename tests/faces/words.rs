@@ -92,6 +92,8 @@ impl Standing {
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     pub(crate) project: u64,
+    /// Of the folder that holds it.
+    pub(crate) folder: u64,
     /// Of the folder that a *move* goes to.
     pub(crate) attic: u64,
     pub(crate) id: u64,
