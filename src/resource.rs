@@ -1,4 +1,4 @@
-//! What the tree is made of: resources, their ids, their content and their entity tags.
+//! What the tree is made of: resources, their ids, their content, its versions and entity tags.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl fmt::Display for ResourceId {
 pub struct UserId(pub Uuid);
 
 impl UserId {
-    /// Made the root collection; no user has it.
+    /// Made the root collection, and types at the command line; no user has it.
     pub const NOBODY: Self = Self(Uuid::nil());
 }
 

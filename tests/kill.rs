@@ -47,7 +47,7 @@ fn ten_kills() {
 }
 
 #[test]
-#[ignore = "takes a quarter of an hour"]
+#[ignore = "a campaign, see CONTRIBUTING.md"]
 fn two_hundred_kills() {
     kill_again_and_again(ROUNDS_AT_LENGTH);
 }

@@ -9,7 +9,7 @@ use crate::config::Infinite;
 pub use crate::lock::LockDepth;
 use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
-use crate::protocol::error::{DavError, MemberError};
+use crate::protocol::error::{DavError, MemberError, RefusingLock};
 use crate::protocol::headers::{RequestedTimeout, Safe};
 use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
@@ -59,6 +59,16 @@ impl LockView {
         let shown = lock.owner == principal.id || at_root.has(Privilege::SuperCheckIn);
         let token = shown.then_some(lock.token);
         Self { lock, href, token }
+    }
+
+    /// How a refusal because of this lock names it.
+    pub fn refusing(&self) -> RefusingLock {
+        RefusingLock {
+            href: self.href.clone(),
+            kind: self.lock.kind,
+            holder: self.lock.holder.clone(),
+            expires: self.lock.deadline,
+        }
     }
 }
 
@@ -249,7 +259,7 @@ async fn check_limits(
     let here = tx.locks_on(resource).await?.len();
     if here >= limits.per_resource_max {
         return Err(DavError::InsufficientStorage(format!(
-            "{here} locks stand here, and no more may (locks.per_resource_max)"
+            "{here} locks stand here, and no more may (locks.per_resource_max); release one first"
         )));
     }
     Ok(())

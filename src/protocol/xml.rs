@@ -1,7 +1,7 @@
 //! XML both ways: request bodies into values, answers into bytes. The words that stand in both are
 //! here; `tree` reads (bounded, namespaces resolved), `request` understands the three request
-//! bodies, `fragment` keeps clients' XML, `multistatus`, `lock` and `error_body` write.
-//! Only `tree` names quick-xml. Nothing here knows HTTP beyond status lines, or any store.
+//! bodies, `fragment` keeps clients' XML, `multistatus`, `lock`, `principal` and `error_body`
+//! write. Only `tree` names quick-xml. Nothing here knows HTTP beyond status lines, or any store.
 
 mod error_body;
 mod escape;

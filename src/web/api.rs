@@ -72,18 +72,18 @@ pub(super) struct Api {
     challenge: HeaderValue,
 }
 
-/// A request that found its row.
+/// A request that has been led to its row of the table.
 #[derive(Debug)]
-pub(super) struct Visit<'a> {
+pub(super) struct Routed<'a> {
     api: &'a Api,
     face: &'a Face,
     route: &'a Route,
     parameters: Parameters,
 }
 
-/// What a handler needs of the door.
+/// What a handler needs beside its request.
 #[derive(Debug)]
-pub(super) struct House<'a> {
+pub(super) struct Context<'a> {
     pub(super) dav: &'a Arc<Dav>,
     pub(super) auth: &'a Arc<Authenticator>,
     pub(super) metrics: &'a Arc<Metrics>,
@@ -104,11 +104,11 @@ impl Api {
     }
 
     /// The row that a request is for, or the answer that there is none.
-    pub(super) fn visit(
+    pub(super) fn route(
         &self,
         config: &Config,
         head: &Parts,
-    ) -> Result<Visit<'_>, Box<Response<Body>>> {
+    ) -> Result<Routed<'_>, Box<Response<Body>>> {
         let face = self.face_of(head.uri.path());
         let refuse = |fault: Fault| Box::new(self.refuse(face, &fault));
         let (route, parameters) = match find(&face.routes, &head.method, head.uri.path()) {
@@ -133,7 +133,7 @@ impl Api {
         if !reads && !deliberate && cross_site {
             return Err(refuse(DavError::Forbidden(CROSS_SITE.to_owned()).into()));
         }
-        Ok(Visit {
+        Ok(Routed {
             api: self,
             face,
             route,
@@ -173,7 +173,7 @@ impl Api {
     }
 }
 
-impl Visit<'_> {
+impl Routed<'_> {
     /// Whether nobody need be signed in.
     pub(super) fn is_public(&self) -> bool {
         self.route.public
@@ -192,19 +192,19 @@ impl Visit<'_> {
     /// Does it.
     pub(super) async fn run(
         self,
-        house: House<'_>,
+        context: Context<'_>,
         signed_in: Option<Principal>,
         request: Request<RequestBody>,
     ) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let base = caller::base(&house.dav.config().server, &head.uri, &head.headers);
-        let told = Told::new(signed_in.as_ref(), &head);
+        let base = caller::base(&context.dav.config().server, &head.uri, &head.headers);
+        let log = RefusalLog::new(signed_in.as_ref(), &head);
         let call = Call {
-            dav: Arc::clone(house.dav),
-            auth: Arc::clone(house.auth),
-            metrics: Arc::clone(house.metrics),
-            now: house.now,
-            peer: house.peer,
+            dav: Arc::clone(context.dav),
+            auth: Arc::clone(context.auth),
+            metrics: Arc::clone(context.metrics),
+            now: context.now,
+            peer: context.peer,
             method: head.method,
             uri: head.uri,
             headers: head.headers,
@@ -220,9 +220,9 @@ impl Visit<'_> {
             }
             Err(fault) => {
                 if let Fault::SignIn(refusal) = &fault {
-                    refusal.note(house.peer, house.metrics);
+                    refusal.note(context.peer, context.metrics);
                 }
-                told.tell(&fault);
+                log.tell(&fault);
                 self.api.refuse(self.face, &fault)
             }
         }
@@ -325,14 +325,14 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
 }
 
 /// What the log says of a call that was refused.
-struct Told {
+struct RefusalLog {
     user: String,
     method: Method,
     path: String,
     program: String,
 }
 
-impl Told {
+impl RefusalLog {
     fn new(principal: Option<&Principal>, head: &Parts) -> Self {
         Self {
             user: principal.map_or_else(|| "-".to_owned(), |principal| principal.name.clone()),

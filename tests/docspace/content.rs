@@ -191,6 +191,9 @@ fn downloads() {
             .text(),
         "0123456789"
     );
+    // Of the old version, not of the present one.
+    let unchanged = alice.send("GET", view, &[("If-None-Match", &etag)], "");
+    assert_eq!(unchanged.status(304).etag(), etag);
     assert_eq!(
         alice
             .get(&format!("{download}?version=-1"))

@@ -1,5 +1,5 @@
-//! The check-out API: what the seed calls CheckOut, CheckIn, StealLock and RefreshLock, uploads of
-//! new versions, and what a client needs to find its way.
+//! The check-out API: CheckOut, CheckIn, StealLock and RefreshLock, uploads of new versions, and
+//! what a client needs to find its way.
 
 mod dto;
 mod files;

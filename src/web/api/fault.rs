@@ -55,7 +55,9 @@ impl Fault {
             Self::WrongMethod(allowed) => {
                 format!("this address takes {}", names(allowed))
             }
-            Self::NotServed => "this server does not have this operation".to_owned(),
+            Self::NotServed => {
+                "this server does not have this operation; /apidoc lists what there is".to_owned()
+            }
         }
     }
 

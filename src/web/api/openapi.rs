@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Face;
 use super::media_type::JSON;
-use super::route::{Parameter, Place, Route, SchemaOf};
+use super::route::{Parameter, ParameterIn, Route, SchemaOf};
 
 /// The whole description.
 pub(super) fn document(faces: &[Face]) -> Value {
@@ -98,13 +98,13 @@ fn operation(schemas: &mut Schemas, face: &Face, route: &Route) -> Value {
 
 fn parameter(schemas: &mut Schemas, parameter: &Parameter) -> Value {
     let place = match parameter.place {
-        Place::Path => "path",
-        Place::Query => "query",
+        ParameterIn::Path => "path",
+        ParameterIn::Query => "query",
     };
     json!({
         "name": parameter.name,
         "in": place,
-        "required": parameter.place == Place::Path,
+        "required": parameter.place == ParameterIn::Path,
         "description": parameter.description,
         "schema": schemas.received(parameter.schema),
     })
@@ -142,7 +142,7 @@ pub(super) fn usual_refusals(route: &Route) -> Vec<(u16, &'static str)> {
     let in_path = route
         .parameters
         .iter()
-        .any(|told| told.place == Place::Path);
+        .any(|told| told.place == ParameterIn::Path);
     let all = [
         (
             400,

@@ -42,7 +42,7 @@ pub(in crate::web) fn no_field_is_null(form: &mut Schema) {
 
 /// Where a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Place {
+pub(in crate::web) enum ParameterIn {
     /// In the path: `{name}` of the template.
     Path,
     /// Behind the question mark; never required.
@@ -53,7 +53,7 @@ pub(in crate::web) enum Place {
 #[derive(Debug, Clone)]
 pub(in crate::web) struct Parameter {
     pub(in crate::web) name: &'static str,
-    pub(in crate::web) place: Place,
+    pub(in crate::web) place: ParameterIn,
     pub(in crate::web) description: &'static str,
     pub(in crate::web) schema: SchemaOf,
 }
@@ -167,7 +167,7 @@ impl Route {
         name: &'static str,
         description: &'static str,
     ) -> Self {
-        self.parameter::<T>(name, Place::Path, description)
+        self.parameter::<T>(name, ParameterIn::Path, description)
     }
 
     /// A parameter behind the question mark.
@@ -176,13 +176,13 @@ impl Route {
         name: &'static str,
         description: &'static str,
     ) -> Self {
-        self.parameter::<T>(name, Place::Query, description)
+        self.parameter::<T>(name, ParameterIn::Query, description)
     }
 
     fn parameter<T: JsonSchema>(
         mut self,
         name: &'static str,
-        place: Place,
+        place: ParameterIn,
         description: &'static str,
     ) -> Self {
         self.parameters.push(Parameter {

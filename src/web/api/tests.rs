@@ -54,7 +54,7 @@ fn what_a_template_names_is_described() {
         let described: Vec<&str> = route
             .parameters
             .iter()
-            .filter(|parameter| parameter.place == route::Place::Path)
+            .filter(|parameter| parameter.place == route::ParameterIn::Path)
             .map(|parameter| parameter.name)
             .collect();
         assert_eq!(named, described, "{}", route.operation);

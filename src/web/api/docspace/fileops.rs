@@ -332,7 +332,10 @@ impl Transfer<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(DavError::Conflict(format!("{DUPLICATES_MAX} duplicates are there already")).into())
+        Err(DavError::Conflict(format!(
+            "{DUPLICATES_MAX} duplicates are there already; remove some"
+        ))
+        .into())
     }
 
     async fn send(

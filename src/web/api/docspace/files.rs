@@ -14,7 +14,7 @@ use crate::ops::detail::Detail;
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
 use crate::ops::target::Destination;
 use crate::ops::versions::VersionView;
-use crate::protocol::error::{DavError, RefusingLock};
+use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::rights::{Privilege, Privileges};
 use crate::web::api::call::Call;
@@ -224,20 +224,11 @@ async fn release(call: &Call, detail: &Detail) -> Result<(), Fault> {
     require_lock(detail.privileges, detail)?;
     // What stands above the file is released there.
     let now = call.dav.detail(&ask).await?;
-    let covering = now.locks.iter().map(refusing).collect::<Vec<_>>();
+    let covering = now.locks.iter().map(LockView::refusing).collect::<Vec<_>>();
     if covering.is_empty() {
         Ok(())
     } else {
         Err(DavError::Locked(covering).into())
-    }
-}
-
-fn refusing(view: &LockView) -> RefusingLock {
-    RefusingLock {
-        href: view.href.clone(),
-        kind: view.lock.kind,
-        holder: view.lock.holder.clone(),
-        expires: view.lock.deadline,
     }
 }
 

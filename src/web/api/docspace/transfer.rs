@@ -1,7 +1,6 @@
 //! The bytes of files: uploads as forms, downloads by id.
 
 use http::{HeaderMap, HeaderValue, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 
 use super::dto::FileDto;
@@ -191,7 +190,10 @@ async fn free_target(call: &Call, folder: ResourceId, title: &str) -> Result<Tar
             Err(error) => return Err(error.into()),
         }
     }
-    Err(DavError::Conflict(format!("{NAMES_MAX} files of this name are there already")).into())
+    Err(DavError::Conflict(format!(
+        "{NAMES_MAX} files of this name are there already; choose another"
+    ))
+    .into())
 }
 
 async fn fetch(call: Call) -> Answered {
@@ -199,24 +201,17 @@ async fn fetch(call: Call) -> Answered {
     let mut ask = call.ask(id)?;
     ask.conditions = Conditions::from_headers(&call.headers)?;
     let version = call.parse_query::<i64>("version", "a whole number")?;
-    let opened = open(&call, &ask, version.unwrap_or(0)).await;
-    let (resource, source) = match opened {
+    let version = version.unwrap_or(0);
+    let (resource, source) = match open(&call, &ask, version).await {
         Err(DavError::NotModified) => {
-            let unconditional = call.ask(id)?;
-            return Ok(download::not_modified(
-                &call.dav.find(&unconditional).await?,
-            ));
+            let (resource, _) = open(&call, &call.ask(id)?, version).await?;
+            return Ok(download::not_modified(&resource));
         }
         opened => opened?,
     };
     let size = resource.size().unwrap_or(0);
     let mut response = download::answer(&call.headers, &resource, source, size).await?;
-    let name = utf8_percent_encode(&resource.name, NON_ALPHANUMERIC);
-    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_DISPOSITION, value);
-    }
+    download::name_attachment(&resource, response.headers_mut());
     Ok(response)
 }
 
