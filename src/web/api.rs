@@ -15,6 +15,7 @@ mod page;
 mod response_api;
 mod route;
 mod token;
+mod whole;
 
 use std::net::IpAddr;
 use std::sync::Arc;
