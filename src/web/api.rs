@@ -13,6 +13,7 @@ mod response_api;
 mod route;
 mod template;
 mod token;
+mod whole;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -120,6 +120,8 @@ fn uploads() {
         ("/files/999999/upload", "a.txt", 404),
         ("/files/1/upload", "", 400),
         ("/files/1/upload", "a/b", 400),
+        ("/files/1/upload?createNewIfExist=null", "a.txt", 400),
+        ("/files/1/upload?createNewIfExist=False", "a.txt", 200),
     ] {
         super::json(&upload_to(&alice, "POST", path, title, "x").status(status));
     }

@@ -23,6 +23,7 @@ fn lock(site: &Site, arguments: &[&str]) -> Result<Value, Outcome> {
             return serde_json::from_slice(&output.stdout).map_err(|_| odd());
         }
         Some(3) => Outcome::NotFound,
+        Some(4) if error.contains(" lacks the privilege ") => Outcome::NoPrivilege,
         Some(4) => Outcome::refused_in(&error).unwrap_or(Outcome::Conflict),
         _ => odd(),
     })

@@ -130,8 +130,12 @@ pub(crate) fn take(held: &[Kind], face: Name, who: Standing, kind: Kind) -> (Out
         .copied()
         .filter(|held| !stand_together(*held, kind, is_alice))
         .collect();
-    // Whoever may use the command line acts with an administrator's rights, for any user.
-    if face != Name::CommandLine {
+    // The command line takes locks only for users who could take them.
+    if face == Name::CommandLine {
+        if !could_lock(who) {
+            return (Outcome::NoPrivilege, false);
+        }
+    } else {
         match who {
             Standing::Stranger => return (of_nothing(face, Step::Take), false),
             // The seed: a file that is locked at all is 401 and 22, whoever asks.
@@ -222,6 +226,10 @@ pub(crate) fn refresh(held: &[Kind], face: Name, who: Standing, named: usize) ->
     }
 }
 
+fn could_lock(who: Standing) -> bool {
+    !matches!(who, Standing::Stranger | Standing::Reader)
+}
+
 /// §7: persistent locks only, SuperCheckIn needed; of an unlocked file there is nothing to steal.
 pub(crate) fn steal(held: &[Kind], face: Name, who: Standing, named: Option<usize>) -> Outcome {
     let check_out = match named {
@@ -229,6 +237,9 @@ pub(crate) fn steal(held: &[Kind], face: Name, who: Standing, named: Option<usiz
         None => held.contains(&Kind::Persistent),
     };
     if face == Name::CommandLine {
+        if !could_lock(who) {
+            return Outcome::NoPrivilege;
+        }
         return match (check_out, named) {
             (true, _) => Outcome::Done,
             (false, Some(number)) => refused([held[number]].into_iter()),

@@ -88,8 +88,6 @@ pub(in crate::web) struct Route {
     pub(in crate::web) answers: Vec<Answer>,
     /// Whether it is served without sign-in.
     pub(in crate::web) public: bool,
-    /// Whether the description leaves it out.
-    pub(in crate::web) hidden: bool,
     pub(in crate::web) run: Run,
 }
 
@@ -113,7 +111,6 @@ impl Route {
             takes: None,
             answers: Vec::new(),
             public: false,
-            hidden: false,
             run,
         }
     }
@@ -152,12 +149,6 @@ impl Route {
     /// Served without sign-in; then [`Call::principal`] fails.
     pub(in crate::web) fn public(mut self) -> Self {
         self.public = true;
-        self
-    }
-
-    /// Served, but left out of the description.
-    pub(in crate::web) fn hidden(mut self) -> Self {
-        self.hidden = true;
         self
     }
 

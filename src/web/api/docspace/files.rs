@@ -20,6 +20,7 @@ use crate::rights::{Privilege, Privileges};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::{Answered, Route};
+use crate::web::api::whole::Whole;
 
 const TAG: &str = "Files";
 const ID: &str = "The id of the file";
@@ -42,14 +43,14 @@ struct UpdateFile {
     title: Option<String>,
     /// The number of the version that shall be the present one again; 0 or missing: none.
     #[serde(default)]
-    last_version: Option<u32>,
+    last_version: Option<Whole<u32>>,
 }
 
 /// Which version.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct RestoreVersion {
     #[serde(default)]
-    version: Option<u32>,
+    version: Option<Whole<u32>>,
 }
 
 /// How to delete. There is no trash: what is deleted is gone at once.
@@ -283,7 +284,7 @@ async fn update(mut call: Call) -> Answered {
                 .map_err(seek::clash)?;
         }
     }
-    if let Some(number) = wanted.last_version.filter(|number| *number > 0) {
+    if let Some(Whole(number)) = wanted.last_version.filter(|number| number.0 > 0) {
         call.dav.restore(&ask, number).await.map_err(no_version)?;
     }
     Ok(asked.one(seek::tell_file_anew(&call, detail.resource.id).await?))
@@ -318,9 +319,11 @@ async fn restore(mut call: Call) -> Answered {
     let detail = seek::file(&call, "fileId").await?;
     let in_query = call.parse_query::<u32>("version", "the number of a version")?;
     let in_body: RestoreVersion = call.json_or_default().await?;
-    let number = in_query.or(in_body.version).ok_or_else(|| {
-        Fault::bad_request("say which version: version=NUMBER in the query, or in a JSON body")
-    })?;
+    let number = in_query
+        .or(in_body.version.map(|whole| whole.0))
+        .ok_or_else(|| {
+            Fault::bad_request("say which version: version=NUMBER in the query, or in a JSON body")
+        })?;
     let ask = call.ask(detail.resource.id)?;
     call.dav.restore(&ask, number).await.map_err(no_version)?;
     Ok(asked.list(edits(&call, &detail).await?))

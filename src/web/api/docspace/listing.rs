@@ -28,9 +28,9 @@ enum SortBy {
     Type,
 }
 
-/// In which direction; the numbers mean the same.
+/// In which direction; 0 is ascending and 1 descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "lowercase")]
+#[schemars(extend("enum" = ["ascending", "descending", "0", "1"]))]
 enum SortOrder {
     Ascending,
     Descending,

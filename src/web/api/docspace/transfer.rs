@@ -115,9 +115,7 @@ async fn upload(mut call: Call) -> Answered {
         "" => ResourceId::ROOT,
         _ => seek::folder(&call, "folderId").await?.resource.id,
     };
-    let fresh = call
-        .query("createNewIfExist")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let fresh = create_new_if_exist(&call)?;
     let mut form = call.multipart()?;
     let head = form.seek_file().await?;
     let title = head.name.unwrap_or_default();
@@ -132,6 +130,18 @@ async fn upload(mut call: Call) -> Answered {
     }
     let id = pour(&call, &ask, form, head.media_type).await?.id;
     Ok(asked.list(vec![seek::tell_file_anew(&call, id).await?]))
+}
+
+/// Some clients spell it with a capital.
+fn create_new_if_exist(call: &Call) -> Result<bool, Fault> {
+    let told = call.query("createNewIfExist").unwrap_or_default();
+    match told.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "" | "false" => Ok(false),
+        _ => Err(Fault::bad_request(format!(
+            "createNewIfExist must be true or false, not {told:?}"
+        ))),
+    }
 }
 
 async fn update(mut call: Call) -> Answered {
