@@ -29,10 +29,10 @@ pub(super) struct Count(#[schemars(range(min = 1, max = 100))] u32);
 #[allow(dead_code, reason = "only its schema is used")]
 pub(super) struct StartIndex(#[schemars(range(min = 0, max = 10_000))] u32);
 
-/// By what a listing is sorted.
+/// By what a listing is sorted. Some clients send what is not chosen as an empty text.
 #[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(extend("enum" = ["", "AZ", "DateAndTime", "DateAndTimeCreation", "Size", "Type"]))]
 enum SortBy {
-    #[schemars(rename = "AZ")]
     Name,
     DateAndTime,
     DateAndTimeCreation,
@@ -42,7 +42,7 @@ enum SortBy {
 
 /// In which direction; 0 is ascending and 1 descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(extend("enum" = ["ascending", "descending", "0", "1"]))]
+#[schemars(extend("enum" = ["", "ascending", "descending", "0", "1"]))]
 enum SortOrder {
     Ascending,
     Descending,
