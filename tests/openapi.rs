@@ -112,7 +112,7 @@ fn every_operation_keeps_its_word_to_a_reader() {
 }
 
 #[test]
-#[ignore = "a campaign: LOCKKEEPER_FUZZ_EXAMPLES, 300 where it is not said, with a new seed"]
+#[ignore = "a campaign: LOCKKEEPER_FUZZ_EXAMPLES, 100 where it is not said, with a new seed"]
 fn campaign() {
     let python = interpreter().expect("a campaign is not skipped");
     for key in [
@@ -121,7 +121,7 @@ fn campaign() {
     ] {
         let site = Site::start();
         let report = Fuzz::new(&site, &key(&site))
-            .examples(examples().unwrap_or(300))
+            .examples(examples().unwrap_or(100))
             .seed(Seed::New)
             .run(&python);
         report.is_clean(&site);

@@ -121,6 +121,7 @@ fn uploads() {
         ("/files/1/upload", "", 400),
         ("/files/1/upload", "a/b", 400),
         ("/files/1/upload?createNewIfExist=null", "a.txt", 400),
+        ("/files/1/upload?createNewIfExist=", "a.txt", 400),
         ("/files/1/upload?createNewIfExist=False", "a.txt", 200),
     ] {
         super::json(&upload_to(&alice, "POST", path, title, "x").status(status));

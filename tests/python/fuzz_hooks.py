@@ -38,6 +38,7 @@ UNDERSTOOD = [
     "fileIds and folderIds must have 1 to ",
     "each entry of share must have shareTo, or else email",
     "there is not one user with the address",
+    "a role can only be granted to a user or group that exists",
     "this is a collection; a file cannot take its place",
     # What is no name, and what cannot be moved.
     '"message":"title: ',

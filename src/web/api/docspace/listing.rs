@@ -17,10 +17,10 @@ use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::Route;
 
-/// By what a listing is sorted.
+/// By what a listing is sorted. Some clients send what is not chosen as an empty text.
 #[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(extend("enum" = ["", "AZ", "DateAndTime", "DateAndTimeCreation", "Size", "Type"]))]
 enum SortBy {
-    #[schemars(rename = "AZ")]
     Name,
     DateAndTime,
     DateAndTimeCreation,
@@ -30,7 +30,7 @@ enum SortBy {
 
 /// In which direction; 0 is ascending and 1 descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(extend("enum" = ["ascending", "descending", "0", "1"]))]
+#[schemars(extend("enum" = ["", "ascending", "descending", "0", "1"]))]
 enum SortOrder {
     Ascending,
     Descending,

@@ -134,10 +134,12 @@ async fn upload(mut call: Call) -> Answered {
 
 /// Some clients spell it with a capital.
 fn create_new_if_exist(call: &Call) -> Result<bool, Fault> {
-    let told = call.query("createNewIfExist").unwrap_or_default();
+    let Some(told) = call.query("createNewIfExist") else {
+        return Ok(false);
+    };
     match told.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
-        "" | "false" => Ok(false),
+        "false" => Ok(false),
         _ => Err(Fault::bad_request(format!(
             "createNewIfExist must be true or false, not {told:?}"
         ))),
