@@ -1,5 +1,5 @@
-//! Which characters and names XML 1.0 can carry, and how text, elements and addresses are written so
-//! that they come back unchanged.
+//! Which characters and names XML 1.0 can carry, and how text, elements and addresses are written
+//! so that they come back unchanged.
 
 /// Whether XML 1.0 can carry this character at all, even as a reference (XML 1.0 §2.2).
 pub(super) fn is_xml_char(c: char) -> bool {
