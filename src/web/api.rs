@@ -41,7 +41,7 @@ use crate::protocol::time::Timestamp;
 pub(super) struct Face {
     prefix: &'static str,
     routes: Vec<Route>,
-    /// Addresses, as templates, that the API has elsewhere but not here.
+    /// Addresses, as templates, that other servers of this API have and this one has not.
     unserved: &'static [&'static str],
     /// Puts a refusal into the envelope. Headers that HTTP wants are added behind it.
     refuse: fn(&Fault) -> Response<Body>,

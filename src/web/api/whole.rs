@@ -29,6 +29,7 @@ fn whole(number: &Number) -> Option<u64> {
         let float = number.as_f64()?;
         let is_whole = float.fract() == 0.0 && (0.0..=FLOAT_MAX).contains(&float);
         // The one conversion of the standard library that neither rounds nor saturates.
+        // Without the sign of -0.0, which is whole as well.
         is_whole
             .then(|| format!("{:.0}", float.abs()).parse().ok())
             .flatten()
