@@ -1,4 +1,5 @@
-//! Rows of groups and of who is in them. Each membership has two rows, one for each way to ask.
+//! Rows of groups and of who is in them. The groups of a user are one row, since every request of
+//! the user reads them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::rights::{Grantee, GroupId};
 
 /// Most groups. They are listed in one go.
 pub const GROUPS_MAX: usize = 1_000;
-/// Most groups that one user is in. Every request of the user reads them.
+/// Most groups that one user is in: they are one row, and rows are short.
 pub const GROUPS_PER_USER_MAX: usize = 100;
 
 /// Users who get roles together.
@@ -62,7 +63,7 @@ impl Tx<'_> {
     /// Removes a group with everything that exists only for it: memberships and grants.
     pub async fn remove_group(&mut self, group: &Group) -> Result<(), StoreError> {
         for user in self.members_of(group.id).await? {
-            self.remove_member(group.id, user);
+            self.remove_member(group.id, user).await?;
         }
         self.drop_grants_to(Grantee::Group(group.id)).await?;
         self.delete(keys::group_by_id(group.id));
@@ -72,10 +73,7 @@ impl Tx<'_> {
 
     /// The groups that a user is in.
     pub async fn groups_of(&mut self, user: UserId) -> Result<Vec<GroupId>, StoreError> {
-        let rows = self.scan(keys::memberships_of(user), GROUPS_PER_USER_MAX);
-        let rows = rows.await?;
-        let groups = rows.iter().map(|(key, _)| keys::uuid_at_end(key));
-        groups.map(|id| Ok(GroupId(id?))).collect()
+        Ok(self.row(keys::groups_of(user)).await?.unwrap_or_default())
     }
 
     /// The users in a group.
@@ -86,14 +84,24 @@ impl Tx<'_> {
     }
 
     /// Puts a user into a group.
-    pub fn add_member(&mut self, group: GroupId, user: UserId) {
-        self.mark(keys::membership(user, group));
+    pub async fn add_member(&mut self, group: GroupId, user: UserId) -> Result<(), StoreError> {
+        let mut groups = self.groups_of(user).await?;
+        groups.push(group);
+        groups.sort();
+        groups.dedup();
         self.mark(keys::member(group, user));
+        self.put(keys::groups_of(user), &groups)
     }
 
     /// Takes a user out of a group.
-    pub fn remove_member(&mut self, group: GroupId, user: UserId) {
-        self.delete(keys::membership(user, group));
+    pub async fn remove_member(&mut self, group: GroupId, user: UserId) -> Result<(), StoreError> {
+        let mut groups = self.groups_of(user).await?;
+        groups.retain(|id| *id != group);
         self.delete(keys::member(group, user));
+        if groups.is_empty() {
+            self.delete(keys::groups_of(user));
+            return Ok(());
+        }
+        self.put(keys::groups_of(user), &groups)
     }
 }

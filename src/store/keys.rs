@@ -22,8 +22,8 @@
 //! | user by id | `i` user | name (NFC) |
 //! | group | `q` name (NFC) | the group |
 //! | group by id | `w` group | name (NFC) |
-//! | membership by user | `n` user, group | nothing |
-//! | membership by group | `y` group, user | nothing |
+//! | groups of a user | `n` user | the ids of the groups |
+//! | member of a group | `y` group, user | nothing |
 //! | credential | `k` SHA-256 of its secret | the credential |
 //! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
 //! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
@@ -254,12 +254,8 @@ pub(super) fn group_by_id(id: GroupId) -> Key {
     key(b'w', &[id.0.as_bytes()])
 }
 
-pub(super) fn membership(user: UserId, group: GroupId) -> Key {
-    key(b'n', &[user.0.as_bytes(), group.0.as_bytes()])
-}
-
-pub(super) fn memberships_of(user: UserId) -> Range<Key> {
-    starting_with(key(b'n', &[user.0.as_bytes()]))
+pub(super) fn groups_of(user: UserId) -> Key {
+    key(b'n', &[user.0.as_bytes()])
 }
 
 pub(super) fn member(group: GroupId, user: UserId) -> Key {

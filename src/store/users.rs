@@ -80,7 +80,7 @@ impl Tx<'_> {
     pub async fn remove_user(&mut self, user: &User) -> Result<(), StoreError> {
         self.end_all_credentials(user.id).await?;
         for group in self.groups_of(user.id).await? {
-            self.remove_member(group, user.id);
+            self.remove_member(group, user.id).await?;
         }
         self.drop_grants_to(Grantee::User(user.id)).await?;
         self.delete(keys::user_by_id(user.id));

@@ -63,7 +63,7 @@ pub(crate) async fn enrol(engine: &dyn Engine, who: &Principal, groups: &[&str])
         let id = group_id(name);
         let name = (*name).to_owned();
         tx.put_group(&Group { id, name, created }).unwrap();
-        tx.add_member(id, who.id);
+        tx.add_member(id, who.id).await.unwrap();
     }
     txn.commit().await.unwrap();
 }

@@ -113,8 +113,7 @@ pub async fn add_member(dav: &Dav, group: &str, user: &str) -> Result<(), Access
                 let (what, max) = ("members in this group", MEMBERS_MAX);
                 return Err(AccessError::TooMany { what, max });
             }
-            tx.add_member(group.id, user.id);
-            Ok(())
+            Ok(tx.add_member(group.id, user.id).await?)
         })
     })
     .await
@@ -134,8 +133,7 @@ pub async fn remove_member(dav: &Dav, group: &str, user: &str) -> Result<(), Acc
                 let (user, group) = (user.name, group.name);
                 return Err(AccessError::NotMember { user, group });
             }
-            tx.remove_member(group.id, user.id);
-            Ok(())
+            Ok(tx.remove_member(group.id, user.id).await?)
         })
     })
     .await
