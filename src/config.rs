@@ -39,8 +39,8 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Address and port. Loopback, because Basic authentication without TLS shows passwords to the
-    /// network.
+    /// Address and port. Loopback, because without TLS the network sees passwords, keys and
+    /// tokens.
     pub listen: SocketAddr,
     /// Allows to listen beyond loopback without TLS, for a proxy that adds it.
     pub insecure: bool,
@@ -126,7 +126,8 @@ pub enum Infinite {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Locks {
-    /// How strictly a transient lock binds its own holder.
+    /// What may be done to a locked file: `drive` lets programs rename and delete what they have
+    /// locked themselves, `strict` lets nobody.
     pub policy: Policy,
     /// Longest time a transient lock lives without a refresh. Below 180 Office and LibreOffice
     /// misbehave; davfs2 asks for 1800.
@@ -135,7 +136,7 @@ pub struct Locks {
     pub infinite: Infinite,
     /// Locks that one user may hold at once.
     pub per_user_max: usize,
-    /// Shared locks at once on one resource.
+    /// Locks at once on one resource: shared ones, or a user's check-out and programs' locks.
     pub per_resource_max: usize,
 }
 

@@ -3,7 +3,8 @@
 //! The floors, from the door down; who may name whom goes one way:
 //!
 //! - [`cli`]: the commands. [`config`]: every setting and limit.
-//! - [`web`]: doors. hyper, TLS, sign-in, and the WebDAV face; the only clock.
+//! - [`web`]: doors. hyper, TLS, sign-in, and the faces: WebDAV, the check-out API and the
+//!   DocSpace-compatible API; the only clock.
 //! - [`ops`]: one function for each thing a user can do, each one transaction:
 //!   *read what the rules need, ask the rules, write*.
 //! - [`store`] and [`blobs`]: keeping. Rows behind a seam of two traits, content in files.
@@ -15,7 +16,8 @@
 //! A `PUT` walks from `web::server` (connection) by `web::door` (who is it) to `web::webdav`
 //! (headers into types), asks [`ops::Dav::may_upload`] before it reads the body into an
 //! [`ops::intake::Intake`], and ends in [`ops::Dav::upload`], which asks again inside its
-//! transaction. `ARCHITECTURE.md` tells more.
+//! transaction. A CheckOut goes from the door to its row of the table in `web::api`, and from its
+//! handler in `web::api::checkout` to [`ops::Dav::lock`]. `ARCHITECTURE.md` tells more.
 
 pub mod blobs;
 pub mod cli;

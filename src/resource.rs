@@ -1,4 +1,4 @@
-//! What the tree is made of: resources, their ids, their content and their entity tags.
+//! What the tree is made of: resources, their ids, their content, its versions and entity tags.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::protocol::headers::EntityTag;
 use crate::protocol::lock_kinds::LockKind;
+use crate::protocol::path::Name;
 use crate::protocol::time::Timestamp;
 
 /// The identity of a resource: given once, never reused, unchanged by edits, renames and moves.
@@ -34,7 +35,7 @@ impl fmt::Display for ResourceId {
 pub struct UserId(pub Uuid);
 
 impl UserId {
-    /// Made the root collection; no user has it.
+    /// Made the root collection, and types at the command line; no user has it.
     pub const NOBODY: Self = Self(Uuid::nil());
 }
 
@@ -117,6 +118,25 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Something that is made now. Without content it is a collection.
+    pub fn new(
+        id: ResourceId,
+        name: &Name,
+        content: Option<Content>,
+        made_by: UserId,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            name: name.as_str().to_owned(),
+            content,
+            made_by,
+            created: now,
+            modified: now,
+            property_count: 0,
+        }
+    }
+
     /// Whether it can have members.
     pub fn is_collection(&self) -> bool {
         self.content.is_none()

@@ -16,57 +16,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use common::Server;
-use programs::{installed, skipped, succeed, told};
+use programs::{python, succeed, told};
 
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
-
-/// The interpreter with the packages, made once and kept for the next run.
-fn python() -> Option<PathBuf> {
+/// The interpreter with the packages, made once for all tests of this file.
+fn interpreter() -> Option<PathBuf> {
     static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    MADE.get_or_init(make_python).clone()
-}
-
-fn make_python() -> Option<PathBuf> {
-    if !installed(&["python3"]) {
-        return None;
-    }
-    let requirements = Path::new(PYTHON).join("requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).expect("readable");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docspace-python");
-    let (python, mark) = (folder.join("bin/python"), folder.join("made-from"));
-    if std::fs::read_to_string(&mark).is_ok_and(|made| made == wanted) {
-        return Some(python);
-    }
-    let made = Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder)
-        .output();
-    let made = made.expect("python3 starts");
-    if !made.status.success() {
-        skipped(&format!("python3 makes no environment: {}", told(&made)));
-        return None;
-    }
-    let pip = Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "-r",
-        ])
-        .arg(&requirements)
-        .output()
-        .expect("pip starts");
-    if !pip.status.success() {
-        skipped(&format!(
-            "pip does not get docspace-api-sdk: {}",
-            told(&pip)
-        ));
-        return None;
-    }
-    std::fs::write(&mark, wanted).expect("writable");
-    Some(python)
+    MADE.get_or_init(|| python::with_packages("requirements.txt"))
+        .clone()
 }
 
 /// A certificate for this machine alone, and its key.
@@ -94,7 +50,7 @@ fn run_python(python: &Path, cert: &Path, arguments: &[&str]) -> String {
 
 #[test]
 fn the_script_from_the_documentation_over_tls() {
-    let Some(python) = python() else { return };
+    let Some(python) = interpreter() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (cert, key) = certificate(folder.path());
     let (cert_path, key_path) = (cert.to_str().expect("UTF-8"), key.to_str().expect("UTF-8"));
@@ -121,7 +77,7 @@ fn the_script_from_the_documentation_over_tls() {
         .expect("an id")
         .to_string();
 
-    let script = std::fs::read_to_string(Path::new(PYTHON).join("docspace_lock.py"));
+    let script = std::fs::read_to_string(Path::new(python::SCRIPTS).join("docspace_lock.py"));
     let mut script = script.expect("readable");
     for (placeholder, value) in [
         ("yourportal.onlyoffice.com", server.address.as_str()),
@@ -177,14 +133,14 @@ fn the_script_from_the_documentation_over_tls() {
 
 #[test]
 fn the_official_library() {
-    let Some(python) = python() else { return };
+    let Some(python) = interpreter() else { return };
     let server = Server::start();
     server.user("alice");
     server.user("bob");
     let mut passwd = server.command(&["user", "passwd", "admin", "--password-stdin"]);
     let changed = common::run(&mut passwd, "admin-password");
     assert!(changed.status.success(), "{}", told(&changed));
-    let script = Path::new(PYTHON).join("docspace_sdk.py");
+    let script = Path::new(python::SCRIPTS).join("docspace_sdk.py");
     let said = succeed(Command::new(python).arg(script).arg(server.url("")));
     assert_eq!(said.trim(), "all calls answered as they should");
 }

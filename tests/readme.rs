@@ -2,6 +2,7 @@
 
 use lockkeeper::lock::LockKind;
 use lockkeeper::lock::rules::{Action, Policy, Standing, permits};
+use lockkeeper::rights::{Privilege, Role};
 
 /// The table as the README prints it.
 fn table(policy: Policy) -> String {
@@ -71,6 +72,27 @@ fn the_lock_tables_are_those_of_the_code() {
             "README.md lacks the {policy:?} table:\n\n{table}\n"
         );
     }
+}
+
+#[test]
+fn the_roles_are_those_of_the_code() {
+    let readme = include_str!("../README.md");
+    let mut table = String::from("| role |");
+    for privilege in Privilege::ALL {
+        table += &format!(" {privilege} |");
+    }
+    table += &format!("\n|---|{}", "---|".repeat(Privilege::ALL.len()));
+    for role in Role::ALL {
+        table += &format!("\n| {role} |");
+        for privilege in Privilege::ALL {
+            let has = role.privileges().has(privilege);
+            table += if has { " yes |" } else { " no |" };
+        }
+    }
+    assert!(
+        readme.contains(&table),
+        "README.md lacks this table:\n\n{table}\n"
+    );
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn credentials_take_away() {
 }
 
 #[test]
-#[ignore = "runs for long"]
+#[ignore = "a campaign, see CONTRIBUTING.md"]
 fn one_user_with_any_roles_anywhere_and_every_pair_of_addresses() {
     let cases = Comparison {
         worlds: everywhere(),
@@ -285,7 +285,7 @@ fn one_user_with_any_roles_anywhere_and_every_pair_of_addresses() {
 }
 
 #[test]
-#[ignore = "runs for long"]
+#[ignore = "a campaign, see CONTRIBUTING.md"]
 fn every_credential_with_any_roles_anywhere() {
     let cases = Comparison {
         worlds: everywhere(),
@@ -334,7 +334,7 @@ fn privileges_come_before_locks() {
 }
 
 #[test]
-#[ignore = "runs for long"]
+#[ignore = "a campaign, see CONTRIBUTING.md"]
 fn privileges_come_before_locks_with_any_roles_anywhere() {
     let cases = privileges_come_first(|_| everywhere());
     assert!(cases >= 150_000, "{cases}");

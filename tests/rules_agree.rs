@@ -346,7 +346,7 @@ fn two_locks() {
 }
 
 #[test]
-#[ignore = "runs for long"]
+#[ignore = "a campaign, see CONTRIBUTING.md"]
 fn three_locks() {
     assert!(compare_all(3) >= 1_000_000);
 }

@@ -125,7 +125,8 @@ async fn greet_first_start(dav: &Dav, url: &str) -> Result<(), CliError> {
          \n  curl -u {FIRST_USER}:{password} {url}\n  \
          echo hello | curl -u {FIRST_USER}:{password} -T - {url}hello.txt\n  \
          sudo mount -t davfs {url} /mnt -o username={FIRST_USER},uid=$(id -u)\n\
-         \nMore users: lockkeeper user add NAME\n\n"
+         \nMore users: lockkeeper user add NAME. Who may do what: lockkeeper grant --help.\n\
+         The APIs are described at {url}apidoc\n\n"
     ))
 }
 

@@ -68,7 +68,8 @@ pub(super) enum User {
         #[command(flatten)]
         place: Place,
     },
-    /// Remove a user with their API keys; their locks stay until an admin releases them
+    /// Remove a user with API keys, memberships and grants; their locks stay until somebody with
+    /// super-check-in releases them
     Remove {
         /// Whom
         name: String,

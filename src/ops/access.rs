@@ -49,7 +49,7 @@ impl Principal {
     /// Whoever may open the control socket.
     pub(super) fn command_line() -> Self {
         Self {
-            id: UserId(uuid::Uuid::nil()),
+            id: UserId::NOBODY,
             name: "the command line".to_owned(),
             admin: true,
             scope: Scope::default(),
@@ -109,8 +109,8 @@ impl fmt::Display for Noun {
 pub enum AccessError {
     /// The name cannot be one.
     #[error(
-        "{1:?} cannot be the name of {article} {0}: 1 to {NAME_CHARS_MAX} characters, no colon, no control \
-         characters, no space at either end",
+        "{1:?} cannot be the name of {article} {0}: 1 to {NAME_CHARS_MAX} characters, no colon, \
+         no control characters, no space at either end",
         article = .0.article()
     )]
     Name(Noun, String),
@@ -132,7 +132,7 @@ pub enum AccessError {
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// It would never be worth anything.
-    #[error("{0} has passed; an API key ends in the future")]
+    #[error("{0} has passed; choose a time in the future at which the API key ends")]
     Expired(Timestamp),
     /// The path of a collection is none.
     #[error(transparent)]
@@ -165,11 +165,11 @@ pub enum AccessError {
     /// An API key was to be confined to a file.
     #[error("{0} is a file; an API key can be confined to a collection")]
     NotACollection(String),
-    /// Then nobody could release the locks of others.
+    /// Then nobody could grant roles at the top or read the metrics.
     #[error("{0:?} is the only admin; make another one first (user add NAME --admin)")]
     LastAdmin(String),
     /// No room.
-    #[error("there are {max} {what} already, which is the most there can be")]
+    #[error("there are {max} {what} already, which is the most there can be; remove one first")]
     TooMany {
         /// Of what, in the plural.
         what: &'static str,

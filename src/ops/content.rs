@@ -6,7 +6,6 @@ use super::check_out::end_check_out;
 use super::gate::{clear, judge};
 use super::intake::{Doubt, Intake};
 use super::locking::tell_released;
-
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
@@ -14,9 +13,8 @@ use crate::lock::rules::{Cleared, Doing};
 use crate::lock::{Lock, LockToken};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{ContentRange, Safe};
-use crate::protocol::path::Name;
 use crate::protocol::time::Timestamp;
-use crate::resource::{Content, Place, Resource, ResourceId};
+use crate::resource::{Place, Resource, ResourceId};
 use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
@@ -245,7 +243,7 @@ impl Dav {
                 let (parent, name) = visit.gap()?;
                 judge(&mut tx, ask, &visit, Safe::No).await?;
                 let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
-                let collection = new_resource(id, name, ask, None);
+                let collection = Resource::new(id, name, None, ask.principal.id, ask.now);
                 Ok(tx.make(&cleared, parent, &collection, None)?)
             })
         })
@@ -326,8 +324,11 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         }
         let (parent, name) = visit.gap()?;
         let content = new.as_first(&cleared, ask.now);
-        let file = new_resource(upload.new_id, name, ask, Some(content));
-        let file = Resource { modified, ..file };
+        let made_by = ask.principal.id;
+        let file = Resource {
+            modified,
+            ..Resource::new(upload.new_id, name, Some(content), made_by, ask.now)
+        };
         tx.make(&cleared, parent, &file, new.inline)?;
         return Ok(Uploaded {
             file,
@@ -362,21 +363,4 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         outcome: Outcome::Replaced,
         checked_in,
     })
-}
-
-pub(super) fn new_resource(
-    id: ResourceId,
-    name: &Name,
-    ask: &Ask,
-    content: Option<Content>,
-) -> Resource {
-    Resource {
-        id,
-        name: name.as_str().to_owned(),
-        content,
-        made_by: ask.principal.id,
-        created: ask.now,
-        modified: ask.now,
-        property_count: 0,
-    }
 }

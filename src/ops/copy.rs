@@ -1,6 +1,6 @@
 //! Copying. Content is shared, so a file costs the same whatever its size.
 
-use super::content::{Outcome, new_resource};
+use super::content::Outcome;
 use super::gate::{clear, judge};
 use super::ids::random_version;
 use super::landing::{Transfer, land, vacate};
@@ -146,7 +146,7 @@ impl Copies<'_> {
         let property_count = from.property_count;
         Ok(Resource {
             property_count,
-            ..new_resource(id, name, self.ask, content)
+            ..Resource::new(id, name, content, self.ask.principal.id, self.ask.now)
         })
     }
 

@@ -1,5 +1,5 @@
-//! What every operation asks before it writes: do the request's conditions hold, and do the locks
-//! allow it? And how a refusal by locks is told.
+//! What every operation asks before it writes: do the request's conditions hold, has the user the
+//! privileges, and do the locks allow it? And how a refusal by locks is told.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::protocol::error::{DavError, MemberError, RefusingLock};
 use crate::protocol::headers::{Safe, Validators};
 use crate::protocol::if_header::ResourceState;
 use crate::protocol::path::DavPath;
-use crate::resource::ResourceId;
+use crate::resource::{Resource, ResourceId};
 use crate::store::Walk;
 use crate::store::tx::Tx;
 
@@ -85,7 +85,7 @@ pub(super) async fn judge_if(
 async fn state_of(tx: &mut Tx<'_>, walk: &Walk) -> Result<ResourceState, DavError> {
     let around = tx.surroundings(walk, false).await?;
     Ok(ResourceState {
-        etag: walk.found().and_then(crate::resource::Resource::etag),
+        etag: walk.found().and_then(Resource::etag),
         tokens: around
             .in_force()
             .map(|lock| lock.token.to_string())

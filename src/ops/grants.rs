@@ -178,7 +178,8 @@ async fn require_room_for(
     }
     if here.is_empty() && tx.granted_collections().await?.len() >= GRANTED_COLLECTIONS_MAX {
         return Err(DavError::InsufficientStorage(format!(
-            "at most {GRANTED_COLLECTIONS_MAX} collections have grants of their own"
+            "at most {GRANTED_COLLECTIONS_MAX} collections can have grants of their own; grant the \
+             role further up"
         )));
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
 use super::access::Principal;
-use super::content::new_resource;
 use super::events::{LockEvent, tell};
 use super::gate::{asker, clear, judge, lock_root_href, refused};
 use super::visit::{Visit, visit};
@@ -10,9 +9,9 @@ use crate::config::Infinite;
 pub use crate::lock::LockDepth;
 use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
-use crate::protocol::error::{DavError, MemberError};
+use crate::protocol::error::{DavError, MemberError, RefusingLock};
 use crate::protocol::headers::{RequestedTimeout, Safe};
-use crate::resource::ResourceId;
+use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
 use crate::store::NewContent;
 use crate::store::engine::Txn;
@@ -60,6 +59,16 @@ impl LockView {
         let shown = lock.owner == principal.id || at_root.has(Privilege::SuperCheckIn);
         let token = shown.then_some(lock.token);
         Self { lock, href, token }
+    }
+
+    /// How a refusal because of this lock names it.
+    pub fn refusing(&self) -> RefusingLock {
+        RefusingLock {
+            href: self.href.clone(),
+            kind: self.lock.kind,
+            holder: self.lock.holder.clone(),
+            expires: self.lock.deadline,
+        }
     }
 }
 
@@ -215,15 +224,13 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     if let Some((parent, name)) = gap {
         let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
         let content = NewContent::empty(taking.version).as_first(&cleared, ask.now);
-        let file = new_resource(root, name, ask, Some(content));
+        let file = Resource::new(root, name, Some(content), ask.principal.id, ask.now);
         tx.make(&cleared, parent, &file, None)?;
     }
     tx.add_lock(&granted, &walk.ancestor_ids())?;
     let lock = granted.lock().clone();
-    let href = visit.path.href(
-        walk.found()
-            .is_some_and(crate::resource::Resource::is_collection),
-    );
+    let is_collection = walk.found().is_some_and(Resource::is_collection);
+    let href = visit.path.href(is_collection);
     let view = LockView::new(lock, href, &ask.principal, visit.privileges_at(root));
     Ok(Taken {
         view,
@@ -252,7 +259,7 @@ async fn check_limits(
     let here = tx.locks_on(resource).await?.len();
     if here >= limits.per_resource_max {
         return Err(DavError::InsufficientStorage(format!(
-            "{here} locks stand here, and no more may (locks.per_resource_max)"
+            "{here} locks stand here, and no more may (locks.per_resource_max); release one first"
         )));
     }
     Ok(())

@@ -322,7 +322,8 @@ impl Visit<'_> {
             let there = positions.last().copied().unwrap_or(Position::START);
             if !self.visitor.privileges(there).has(privilege) {
                 return Err(DavError::Forbidden(format!(
-                    "a part of {} is not yours to change, so it cannot be changed as a whole",
+                    "a part of {} is not yours to change, so it cannot be changed or locked as a \
+                     whole",
                     self.path.href(true)
                 )));
             }

@@ -65,7 +65,7 @@ pub enum DavError {
     /// 415.
     #[error("{0}")]
     UnsupportedMedia(String),
-    /// 403: not allowed for anybody; the text says why.
+    /// 403: not allowed; the text says why.
     #[error("{0}")]
     Forbidden(String),
     /// 403 with `DAV:need-privileges` (RFC 3744 §7.1.1): the user may see this, but not do that.
@@ -80,7 +80,7 @@ pub enum DavError {
         privilege: &'static str,
     },
     /// 409: a lock is to be released or stolen where there is none.
-    #[error("this is not locked")]
+    #[error("nothing is locked here, so there is nothing to release or to take over")]
     NotLocked,
     /// 403: a name at the top of the tree that is the server's own.
     #[error("/.lockkeeper, /api and /apidoc belong to the server itself; nothing can be put there")]
@@ -119,7 +119,7 @@ pub enum DavError {
     /// 409 with `DAV:lock-token-matches-request-uri`.
     #[error("no lock with this token covers this address; it may have ended or moved")]
     TokenMismatch,
-    /// 403: UNLOCK of somebody else's lock.
+    /// 403: somebody else's lock was to be ended.
     #[error("{}", .0.reason())]
     NotYourLock(RefusingLock),
     /// 403 with `DAV:propfind-finite-depth`.

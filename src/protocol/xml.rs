@@ -1,7 +1,7 @@
 //! XML both ways: request bodies into values, answers into bytes. The words that stand in both are
 //! here; `tree` reads (bounded, namespaces resolved), `request` understands the three request
-//! bodies, `fragment` keeps clients' XML, `multistatus`, `lock` and `error_body` write.
-//! Only `tree` names quick-xml. Nothing here knows HTTP beyond status lines, or any store.
+//! bodies, `fragment` keeps clients' XML, `multistatus`, `lock`, `principal` and `error_body`
+//! write. Only `tree` names quick-xml. Nothing here knows HTTP beyond status lines, or any store.
 
 mod error_body;
 mod escape;
@@ -19,10 +19,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use error_body::{error_body, multistatus_of};
+pub use error_body::error_body;
 pub use limits::{XmlError, XmlLimits};
 pub use lock::{ActiveLock, LockDepthName, lock_response, supported_lock, write_activelock};
-pub use multistatus::{Multistatus, PropstatWriter, ResponseWriter};
+pub use multistatus::{Multistatus, PropstatWriter, ResponseWriter, multistatus_of};
 pub use principal::{PRINCIPALS, principal_href, write_principal, write_privileges};
 pub use request::{
     DeadProperty, LockInfo, OWNER_BYTES_MAX, PropertyPatch, PropfindRequest, parse_lockinfo,

@@ -1,4 +1,4 @@
-//! Rows of the tree: entries, whereabouts, content. Names are edges, so moving any tree changes
+//! Rows of the tree: entries and whereabouts. Names are edges, so moving any tree changes
 //! two rows; removing any tree detaches it with one, and its members go bit by bit later.
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! A transaction in our own words. The rows of the tree, of locks and of properties are beside
-//! this file; here is what they share: how a row is spelled in bytes.
+//! A transaction in our own words. Each kind of row has a file beside this one; here is what they
+//! share: how a row is spelled in bytes.
 
 use std::ops::Range;
 

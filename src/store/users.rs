@@ -25,7 +25,7 @@ pub struct User {
     pub display_name: String,
     /// May be empty.
     pub email: String,
-    /// Whether this user may release other people's locks and read the metrics.
+    /// Whether this user may do everything everywhere, and read the metrics.
     pub admin: bool,
     /// A PHC string.
     pub password_hash: String,

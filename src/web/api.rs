@@ -1,20 +1,19 @@
 //! The APIs: one table of routes, from which both the routing and the OpenAPI description are
 //! made. Each face has its rows, its envelope for refusals, and nothing else of its own here.
-#![allow(
-    dead_code,
-    reason = "the DocSpace face uses the rest when it has its rows"
-)]
 
 mod call;
 mod checkout;
 mod docspace;
 mod fault;
+mod media_type;
 mod multipart;
 mod openapi;
 mod page;
 mod response_api;
 mod route;
+mod template;
 mod token;
+mod whole;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +23,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use call::Call;
 use fault::Fault;
-use route::{Parameters, Route, SchemaOf};
+use route::{Route, SchemaOf};
+use template::Parameters;
 
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
@@ -57,8 +57,9 @@ impl Face {
         let found = row.and_then(|row| row.matches(path));
         let literal = found.map(|(literal, _)| literal).unwrap_or_default();
         let mut unserved = self.unserved.iter();
-        unserved
-            .any(|template| route::matches(template, path).is_some_and(|(more, _)| more > literal))
+        unserved.any(|template| {
+            template::matches(template, path).is_some_and(|(more, _)| more > literal)
+        })
     }
 }
 
@@ -72,18 +73,18 @@ pub(super) struct Api {
     challenge: HeaderValue,
 }
 
-/// A request that found its row.
+/// A request that has been led to its row of the table.
 #[derive(Debug)]
-pub(super) struct Visit<'a> {
+pub(super) struct Routed<'a> {
     api: &'a Api,
     face: &'a Face,
     route: &'a Route,
     parameters: Parameters,
 }
 
-/// What a handler needs of the door.
+/// What a handler needs beside its request.
 #[derive(Debug)]
-pub(super) struct House<'a> {
+pub(super) struct Context<'a> {
     pub(super) dav: &'a Arc<Dav>,
     pub(super) auth: &'a Arc<Authenticator>,
     pub(super) metrics: &'a Arc<Metrics>,
@@ -104,11 +105,11 @@ impl Api {
     }
 
     /// The row that a request is for, or the answer that there is none.
-    pub(super) fn visit(
+    pub(super) fn route(
         &self,
         config: &Config,
         head: &Parts,
-    ) -> Result<Visit<'_>, Box<Response<Body>>> {
+    ) -> Result<Routed<'_>, Box<Response<Body>>> {
         let face = self.face_of(head.uri.path());
         let refuse = |fault: Fault| Box::new(self.refuse(face, &fault));
         let (route, parameters) = match find(&face.routes, &head.method, head.uri.path()) {
@@ -133,7 +134,7 @@ impl Api {
         if !reads && !deliberate && cross_site {
             return Err(refuse(DavError::Forbidden(CROSS_SITE.to_owned()).into()));
         }
-        Ok(Visit {
+        Ok(Routed {
             api: self,
             face,
             route,
@@ -173,7 +174,7 @@ impl Api {
     }
 }
 
-impl Visit<'_> {
+impl Routed<'_> {
     /// Whether nobody need be signed in.
     pub(super) fn is_public(&self) -> bool {
         self.route.public
@@ -192,19 +193,19 @@ impl Visit<'_> {
     /// Does it.
     pub(super) async fn run(
         self,
-        house: House<'_>,
+        context: Context<'_>,
         signed_in: Option<Principal>,
         request: Request<RequestBody>,
     ) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let base = caller::base(&house.dav.config().server, &head.uri, &head.headers);
-        let told = Told::new(signed_in.as_ref(), &head);
+        let base = caller::base(&context.dav.config().server, &head.uri, &head.headers);
+        let log = RefusalLog::new(signed_in.as_ref(), &head);
         let call = Call {
-            dav: Arc::clone(house.dav),
-            auth: Arc::clone(house.auth),
-            metrics: Arc::clone(house.metrics),
-            now: house.now,
-            peer: house.peer,
+            dav: Arc::clone(context.dav),
+            auth: Arc::clone(context.auth),
+            metrics: Arc::clone(context.metrics),
+            now: context.now,
+            peer: context.peer,
             method: head.method,
             uri: head.uri,
             headers: head.headers,
@@ -220,9 +221,9 @@ impl Visit<'_> {
             }
             Err(fault) => {
                 if let Fault::SignIn(refusal) = &fault {
-                    refusal.note(house.peer, house.metrics);
+                    refusal.note(context.peer, context.metrics);
                 }
-                told.tell(&fault);
+                log.tell(&fault);
                 self.api.refuse(self.face, &fault)
             }
         }
@@ -317,7 +318,7 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
     };
     let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
-    let media_type = HeaderValue::from_static(route::JSON);
+    let media_type = HeaderValue::from_static(media_type::JSON);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, media_type);
@@ -325,14 +326,14 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Response<Body> {
 }
 
 /// What the log says of a call that was refused.
-struct Told {
+struct RefusalLog {
     user: String,
     method: Method,
     path: String,
     program: String,
 }
 
-impl Told {
+impl RefusalLog {
     fn new(principal: Option<&Principal>, head: &Parts) -> Self {
         Self {
             user: principal.map_or_else(|| "-".to_owned(), |principal| principal.name.clone()),

@@ -40,7 +40,7 @@ const HASHING_MAX: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// There are no credentials, or none that can be read.
-    #[error("sign in with a user name and password")]
+    #[error("sign in with a user name and a password or an API key")]
     Missing,
     /// They are not right. It is not said what about them.
     #[error("this user name and password are not known")]

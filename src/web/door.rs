@@ -1,5 +1,5 @@
-//! One request from its head to its answer: who is it, is it for the server itself or for the
-//! tree, and is the connection fit for another one. Knows no method of WebDAV.
+//! One request from its head to its answer: who is it, is it for the server itself, for an API or
+//! for the tree, and is the connection fit for another one. Knows no method of WebDAV.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
-use super::api::{Api, House};
+use super::api::{self, Api};
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
@@ -147,14 +147,14 @@ impl Door {
             return text(StatusCode::BAD_REQUEST, HOST_WANTED);
         }
         let (head, body) = request.into_parts();
-        let visit = match self.api.visit(self.dav.config(), &head) {
-            Ok(visit) => visit,
+        let routed = match self.api.route(self.dav.config(), &head) {
+            Ok(routed) => routed,
             Err(response) => return *response,
         };
-        let principal = if visit.is_public() {
+        let principal = if routed.is_public() {
             None
         } else {
-            let credentials = visit.credentials(&head.headers);
+            let credentials = routed.credentials(&head.headers);
             match self.auth.authenticate(credentials, peer, now).await {
                 Ok(principal) => {
                     exchange.signed_in(&principal.name);
@@ -162,11 +162,11 @@ impl Door {
                 }
                 Err(refusal) => {
                     refusal.note(peer, &self.metrics);
-                    return visit.refuse(refusal);
+                    return routed.refuse(refusal);
                 }
             }
         };
-        let house = House {
+        let context = api::Context {
             dav: &self.dav,
             auth: &self.auth,
             metrics: &self.metrics,
@@ -174,7 +174,7 @@ impl Door {
             now,
         };
         let request = Request::from_parts(head, body);
-        visit.run(house, principal, request).await
+        routed.run(context, principal, request).await
     }
 
     /// Who it is; `None` for the one thing that everybody may ask.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body::Body;
 use crate::ops::content::Source;
@@ -52,6 +53,14 @@ pub(super) fn not_modified(resource: &Resource) -> Response<Body> {
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     set_validators(resource, response.headers_mut());
     response
+}
+
+/// Makes a browser save the file under its name.
+pub(super) fn name_attachment(resource: &Resource, headers: &mut HeaderMap) {
+    // RFC 8187, which is stricter than a path.
+    let name = utf8_percent_encode(&resource.name, NON_ALPHANUMERIC);
+    let disposition = header_value(format!("attachment; filename*=UTF-8''{name}"));
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
 }
 
 async fn whole(mut source: Source, size: u64) -> Answer {

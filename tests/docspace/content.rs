@@ -120,6 +120,9 @@ fn uploads() {
         ("/files/999999/upload", "a.txt", 404),
         ("/files/1/upload", "", 400),
         ("/files/1/upload", "a/b", 400),
+        ("/files/1/upload?createNewIfExist=null", "a.txt", 400),
+        ("/files/1/upload?createNewIfExist=", "a.txt", 400),
+        ("/files/1/upload?createNewIfExist=False", "a.txt", 200),
     ] {
         super::json(&upload_to(&alice, "POST", path, title, "x").status(status));
     }
@@ -191,6 +194,9 @@ fn downloads() {
             .text(),
         "0123456789"
     );
+    // Of the old version, not of the present one.
+    let unchanged = alice.send("GET", view, &[("If-None-Match", &etag)], "");
+    assert_eq!(unchanged.status(304).etag(), etag);
     assert_eq!(
         alice
             .get(&format!("{download}?version=-1"))

@@ -60,6 +60,8 @@ fn listings() {
 
     let by_size = list("?sortBy=Size&sortOrder=descending");
     assert_eq!(titles(&by_size["files"]), ["C.pdf", "b.docx", "a.xlsx"]);
+    let unsorted = list("?sortBy=&sortOrder=");
+    assert_eq!(unsorted, list(""), "what is empty is not chosen");
     let by_type = list("?sortBy=type&sortOrder=0&filterType=1");
     assert_eq!(titles(&by_type["files"]), ["b.docx", "C.pdf", "a.xlsx"]);
     assert_eq!(

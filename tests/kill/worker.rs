@@ -2,13 +2,12 @@
 //! requests, remembers what the folder has to look like, and compares.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::common::{Client, Response, Server};
+use crate::common::{Client, Server};
+use crate::dice::Dice;
+use crate::exchange::{Line, Request};
 use crate::programs::elements;
 
 /// So few that overwriting, moving onto and locking again happen all the time.
@@ -18,7 +17,6 @@ const INLINE_MAX: usize = 4_096;
 const CONTENT_MAX: usize = 200_000;
 const LOCKINFO: &str = "<lockinfo xmlns='DAV:'><lockscope><exclusive/></lockscope>\
                         <locktype><write/></locktype></lockinfo>";
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// What is known of one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,10 +38,7 @@ type Folder = BTreeMap<String, File>;
 
 /// A request, and the folder as it is once that succeeded.
 struct Step {
-    method: &'static str,
-    path: String,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    request: Request,
     success: &'static [u16],
     after: Folder,
 }
@@ -55,7 +50,7 @@ pub struct Worker {
     /// What it is if the request that got no answer was carried out nevertheless.
     unanswered: Option<Folder>,
     client: Client,
-    random: u64,
+    dice: Dice,
     sequence: u64,
 }
 
@@ -66,7 +61,7 @@ impl Worker {
             folder: Folder::new(),
             unanswered: None,
             client: Client::new("", None),
-            random: number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            dice: Dice::new(number),
             sequence: 0,
         }
     }
@@ -83,22 +78,23 @@ impl Worker {
     /// Makes requests until one gets no answer. The number of those that got one.
     pub fn work_until_killed(&mut self) -> u64 {
         let mut acknowledged = 0;
-        let Ok(mut connection) = connect(&self.client) else {
+        let Ok(mut line) = Line::open(&self.client) else {
             return acknowledged;
         };
         loop {
             let step = self.next_step();
-            match exchange(&mut connection, &self.client, &step) {
+            match line.exchange(&self.client, &step.request) {
                 Err(_) => {
                     self.unanswered = Some(step.after);
                     return acknowledged;
                 }
                 Ok(answer) => {
                     let known = step.success.contains(&answer.status);
-                    assert!(known, "{} {}: {answer}", step.method, step.path);
+                    let Request { method, path, .. } = &step.request;
+                    assert!(known, "{method} {path}: {answer}");
                     self.folder = step.after;
-                    if step.method == "LOCK" {
-                        self.locked(&step.path, &answer.lock_token());
+                    if *method == "LOCK" {
+                        self.locked(path, &answer.lock_token());
                     }
                     acknowledged += 1;
                 }
@@ -180,8 +176,8 @@ impl Worker {
 
     fn next_step(&mut self) -> Step {
         loop {
-            let name = format!("file-{}", self.below(NAMES));
-            let step = match self.below(10) {
+            let name = format!("file-{}", self.dice.below(NAMES));
+            let step = match self.dice.below(10) {
                 0..=3 => Some(self.put(&name)),
                 4 => self.lock(&name),
                 5 => self.unlock(&name),
@@ -197,12 +193,12 @@ impl Worker {
 
     fn put(&mut self, name: &str) -> Step {
         self.sequence += 1;
-        let max = if self.below(2) == 0 {
+        let max = if self.dice.below(2) == 0 {
             INLINE_MAX
         } else {
             CONTENT_MAX
         };
-        let size = self.below(max as u64);
+        let size = self.dice.below(max as u64);
         let content = content(
             &self.folder_path,
             self.sequence,
@@ -219,10 +215,9 @@ impl Worker {
             .or_insert(empty)
             .content
             .clone_from(&content);
-        Step {
-            body: content,
-            ..self.step("PUT", name, &[name], &[201, 204], after)
-        }
+        let mut step = self.step("PUT", name, &[name], &[201, 204], after);
+        step.request.body = content;
+        step
     }
 
     /// Of a name that is free as well: that makes an empty file.
@@ -239,11 +234,11 @@ impl Worker {
         }
         file.lock = Lock::Somebody;
         let mut step = self.step("LOCK", name, &[], &[200, 201], after);
-        step.headers.push(("Timeout", "Second-1800".to_owned()));
-        Some(Step {
-            body: LOCKINFO.into(),
-            ..step
-        })
+        step.request
+            .headers
+            .push(("Timeout", "Second-1800".to_owned()));
+        step.request.body = LOCKINFO.into();
+        Some(step)
     }
 
     fn unlock(&self, name: &str) -> Option<Step> {
@@ -251,13 +246,15 @@ impl Worker {
         let mut after = self.folder.clone();
         after.get_mut(name)?.lock = Lock::Free;
         let mut step = self.step("UNLOCK", name, &[], &[204], after);
-        step.headers.push(("Lock-Token", format!("<{token}>")));
+        step.request
+            .headers
+            .push(("Lock-Token", format!("<{token}>")));
         Some(step)
     }
 
     /// MOVE within the folder, onto another file too. That one keeps its lock and takes the rest.
     fn rename(&mut self, name: &str) -> Option<Step> {
-        let to = format!("file-{}", self.below(NAMES));
+        let to = format!("file-{}", self.dice.below(NAMES));
         let mut after = self.folder.clone();
         let mut file = after.remove(name)?;
         if to == name {
@@ -269,7 +266,7 @@ impl Worker {
         after.insert(to.clone(), file);
         let mut step = self.step("MOVE", name, &[name, &to], &[201, 204], after);
         let destination = self.client.url(&format!("{}{to}", self.folder_path));
-        step.headers.push(("Destination", destination));
+        step.request.headers.push(("Destination", destination));
         Some(step)
     }
 
@@ -282,10 +279,9 @@ impl Worker {
             "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop>\
              <colour xmlns='urn:example'>{colour}</colour></D:prop></D:set></D:propertyupdate>"
         );
-        Some(Step {
-            body: body.into(),
-            ..self.step("PROPPATCH", name, &[name], &[207], after)
-        })
+        let mut step = self.step("PROPPATCH", name, &[name], &[207], after);
+        step.request.body = body.into();
+        Some(step)
     }
 
     fn delete(&self, name: &str) -> Option<Step> {
@@ -313,11 +309,14 @@ impl Worker {
             headers.push(("If", submitted.join(" ")));
         }
         let path = format!("{}{name}", self.folder_path);
-        Step {
+        let request = Request {
             method,
             path,
             headers,
             body: Vec::new(),
+        };
+        Step {
+            request,
             success,
             after,
         }
@@ -329,14 +328,6 @@ impl Worker {
             Lock::Free | Lock::Somebody => None,
         }
     }
-
-    /// A number below `bound`, the same ones in every run (xorshift).
-    fn below(&mut self, bound: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % bound
-    }
 }
 
 /// Names its folder, its number and its length, and ends with a checksum of all before.
@@ -346,33 +337,6 @@ fn content(folder: &str, sequence: u64, size: usize) -> Vec<u8> {
     let sum = Sha256::digest(&content);
     content.extend_from_slice(&sum);
     content
-}
-
-fn connect(client: &Client) -> io::Result<BufReader<TcpStream>> {
-    let address = client.url("");
-    let stream = TcpStream::connect(address.trim_start_matches("http://"))?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
-    stream.set_nodelay(true)?;
-    Ok(BufReader::new(stream))
-}
-
-/// The answer, or an error when the server ended before a whole one came.
-fn exchange(
-    connection: &mut BufReader<TcpStream>,
-    client: &Client,
-    step: &Step,
-) -> io::Result<Response> {
-    let headers: Vec<_> = step
-        .headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    let mut request = client
-        .head_of(step.method, &step.path, &headers, &step.body)
-        .into_bytes();
-    request.extend_from_slice(&step.body);
-    connection.get_mut().write_all(&request)?;
-    Response::read(connection, step.method)
 }
 
 fn explains(expected: &Folder, found: &Folder) -> bool {

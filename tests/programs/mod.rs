@@ -8,6 +8,8 @@
     reason = "each test binary uses its own part of this module"
 )]
 
+pub mod python;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};

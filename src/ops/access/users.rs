@@ -223,8 +223,8 @@ pub async fn set_password(dav: &Dav, name: &str, password: Password) -> Result<(
     .await
 }
 
-/// Removes a user, with credentials, memberships and grants. The locks stay; an admin can release
-/// them.
+/// Removes a user, with credentials, memberships and grants. The locks stay; a holder of
+/// SuperCheckIn can release them.
 pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
     let name = plain_name(Noun::User, name)?;
     transact(dav.engine(), Mode::Write, &name, |txn, name| {

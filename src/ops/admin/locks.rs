@@ -1,5 +1,6 @@
 //! Commands about locks. Whoever may open the control socket holds SuperCheckIn everywhere; what is
-//! taken belongs to a user all the same, so that somebody is there to ask.
+//! taken belongs to a user all the same, who must be able to take it, so that somebody is there to
+//! ask.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::protocol::error::DavError;
 use crate::protocol::headers::RequestedTimeout;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
+use crate::rights::Privilege;
 
 /// What may be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +120,10 @@ pub(super) async fn run(
             release(dav, &ask, Some(freeze.token)).await
         }
         LockCommand::Steal { path, user, token } => {
-            let ask = ask_about(dav, on_behalf_of(dav, user).await?, &path, now)?;
+            let mut ask = about(&path)?;
+            ask.principal = taker(dav, user, &ask, Privilege::Lock).await?;
+            // The power to steal is the command line's; the check-out will be the user's.
+            ask.principal.admin = true;
             let named = match token.as_deref().map(parse_token).transpose()? {
                 Some(token) => token,
                 None => find(dav, &ask, LockKind::Persistent).await?.token,
@@ -133,9 +138,8 @@ pub(super) async fn run(
             depth,
             comment,
         } => {
-            let ask = ask_about(dav, on_behalf_of(dav, user).await?, &path, now)?;
-            // LOCK makes what is missing; a check-out of nothing is a slip of the hand.
-            dav.find(&ask).await?;
+            let mut ask = about(&path)?;
+            ask.principal = taker(dav, user, &ask, Privilege::to_take(kind)).await?;
             let wanted = LockAsk {
                 scope: LockScope::Exclusive,
                 kind: Some(kind),
@@ -150,14 +154,32 @@ pub(super) async fn run(
     }
 }
 
-/// The user as the command line acts for them: with the rights of an administrator.
-async fn on_behalf_of(dav: &Dav, name: String) -> Result<Principal, AccessError> {
-    match access::find(dav, &name).await? {
-        Some(user) => Ok(Principal {
-            admin: true,
-            ..Principal::from(&user)
+/// The user for whom something is taken. Nobody is given a lock where they could not take one: they
+/// could not even see what they hold.
+async fn taker(
+    dav: &Dav,
+    name: String,
+    ask: &Ask,
+    privilege: Privilege,
+) -> Result<Principal, AdminError> {
+    let Some(user) = access::find(dav, &name).await? else {
+        return Err(AccessError::NoSuch(Noun::User, name).into());
+    };
+    let path = dav.detail(ask).await?.path;
+    let as_user = Ask {
+        principal: Principal::from(&user),
+        ..ask.clone()
+    };
+    match dav.detail(&as_user).await {
+        Ok(detail) if detail.privileges.has(privilege) => Ok(as_user.principal),
+        Ok(_) | Err(DavError::NotFound) => Err(AdminError {
+            class: RefusalClass::Conflict,
+            reason: format!(
+                "{name} lacks the privilege {privilege} at {path}; grant a role first (lockkeeper \
+                 grant set)"
+            ),
         }),
-        None => Err(AccessError::NoSuch(Noun::User, name)),
+        Err(error) => Err(error.into()),
     }
 }
 

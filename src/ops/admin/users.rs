@@ -22,7 +22,7 @@ pub enum UserCommand {
         email: String,
         /// In the clear: it crosses a socket that only this account can open.
         password: Password,
-        /// Whether this user may release other people's locks.
+        /// Whether this user may do everything everywhere.
         admin: bool,
     },
     /// Lists the users.
@@ -35,7 +35,7 @@ pub enum UserCommand {
         display_name: Option<String>,
         /// May be empty.
         email: Option<String>,
-        /// Whether this user may release other people's locks.
+        /// Whether this user may do everything everywhere.
         admin: Option<bool>,
     },
     /// Gives a user another password.
@@ -74,7 +74,7 @@ pub struct UserEntry {
     pub display_name: String,
     /// May be empty.
     pub email: String,
-    /// Whether this user may release other people's locks.
+    /// Whether this user may do everything everywhere.
     pub admin: bool,
     /// When the user was added (RFC 3339).
     pub created: String,

@@ -1,14 +1,13 @@
 //! Bodies of refusals: `DAV:error` (RFC 4918 §16), for locks with who holds what until when in our
-//! namespace, and the 207 of a request that failed for several resources. Which status and which
-//! precondition an error has is not known here but in `protocol::error`.
+//! namespace. Which status and which precondition an error has is not known here but in
+//! `protocol::error`.
 
 use bytes::Bytes;
 
-use super::escape::push_text;
-use super::multistatus::{Multistatus, push_element, push_href};
+use super::escape::{push_element, push_href, push_text};
 use super::principal::push_privilege;
 use super::{DECLARATION, NAMESPACES};
-use crate::protocol::error::{DavError, MemberError, RefusingLock};
+use crate::protocol::error::{DavError, RefusingLock};
 
 /// The body of this refusal; `None` if the RFC has no element for it, and a sentence must do.
 pub fn error_body(error: &DavError) -> Option<Bytes> {
@@ -22,15 +21,6 @@ pub fn error_body(error: &DavError) -> Option<Bytes> {
         }
     });
     (out.len() > DECLARATION.len()).then(|| Bytes::from(out))
-}
-
-/// The 207 of a request that changed nothing because of these members.
-pub fn multistatus_of(members: &[MemberError]) -> Bytes {
-    let mut multistatus = Multistatus::new();
-    for member in members {
-        multistatus.status(&member.href, member.error.status(), Some(&member.error));
-    }
-    multistatus.finish()
 }
 
 /// Appends the `D:error` of an error that has a precondition element, with these attributes and
@@ -188,33 +178,6 @@ mod tests {
         check(
             &DavError::NotYourLock(lock("/a", LockKind::Transient, None)),
             None,
-        );
-    }
-
-    #[test]
-    fn members_have_the_status_of_their_errors() {
-        let member = |href: &str, error| MemberError {
-            href: href.to_owned(),
-            error,
-        };
-        let body = multistatus_of(&[
-            member("/c/", DavError::FailedDependency),
-            member(
-                "/c/x",
-                DavError::Locked(vec![lock("/c/x", LockKind::ReadOnly, None)]),
-            ),
-            member("/c/y", DavError::Internal("secret path".to_owned())),
-        ]);
-        let text = str::from_utf8(&body).expect("UTF-8");
-        assert!(text.contains("<D:href>/c/</D:href><D:status>HTTP/1.1 424 Failed Dependency<"));
-        assert!(text.contains(
-            "<D:href>/c/x</D:href><D:status>HTTP/1.1 423 Locked</D:status><D:error>\
-             <D:lock-token-submitted><D:href>/c/x</D:href></D:lock-token-submitted><L:lock>"
-        ));
-        assert!(text.contains("<D:status>HTTP/1.1 500 Internal Server Error</D:status>"));
-        assert!(
-            !text.contains("secret"),
-            "what went wrong inside is for the log only"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Which characters and names XML 1.0 can carry, and how text is written so that it comes back
-//! unchanged. It knows no WebDAV.
+//! Which characters and names XML 1.0 can carry, and how text, elements and addresses are written
+//! so that they come back unchanged.
 
 /// Whether XML 1.0 can carry this character at all, even as a reference (XML 1.0 §2.2).
 pub(super) fn is_xml_char(c: char) -> bool {
@@ -68,6 +68,22 @@ fn push_escaped(out: &mut String, text: &str, replace: impl Fn(char) -> Option<&
         }
     }
     out.push_str(&text[copied..]);
+}
+
+/// Appends `<element>…</element>`.
+pub(super) fn push_element(out: &mut String, element: &str, inside: impl FnOnce(&mut String)) {
+    out.push('<');
+    out.push_str(element);
+    out.push('>');
+    inside(out);
+    out.push_str("</");
+    out.push_str(element);
+    out.push('>');
+}
+
+/// Appends a `DAV:href`. Percent-encoding leaves `&` and `'` as they are; XML does not.
+pub(super) fn push_href(out: &mut String, href: &str) {
+    push_element(out, "D:href", |out| push_text(out, href));
 }
 
 #[cfg(test)]

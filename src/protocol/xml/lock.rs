@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::escape::push_text;
-use super::multistatus::{push_element, push_href};
+use super::escape::{push_element, push_href, push_text};
 use super::{DECLARATION, NAMESPACES};
 use crate::protocol::lock_kinds::{LockKind, LockScope};
 use crate::protocol::time::Timestamp;

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 
 use super::error_body::push_error;
-use super::escape::{push_attribute, push_text};
+use super::escape::{push_attribute, push_element, push_href, push_text};
 use super::{DAV_NS, DECLARATION, NAMESPACES, OUR_NS, QName};
-use crate::protocol::error::DavError;
+use crate::protocol::error::{DavError, MemberError};
 
 /// A multistatus (RFC 4918 §14.16) while it is written.
 #[derive(Debug)]
@@ -187,20 +187,13 @@ impl PropstatWriter<'_> {
     }
 }
 
-/// Appends `<element>…</element>`.
-pub(super) fn push_element(out: &mut String, element: &str, inside: impl FnOnce(&mut String)) {
-    out.push('<');
-    out.push_str(element);
-    out.push('>');
-    inside(out);
-    out.push_str("</");
-    out.push_str(element);
-    out.push('>');
-}
-
-/// Appends a `DAV:href`. Percent-encoding leaves `&` and `'` as they are; XML does not.
-pub(super) fn push_href(out: &mut String, href: &str) {
-    push_element(out, "D:href", |out| push_text(out, href));
+/// The 207 of a request that changed nothing because of these members.
+pub fn multistatus_of(members: &[MemberError]) -> Bytes {
+    let mut multistatus = Multistatus::new();
+    for member in members {
+        multistatus.status(&member.href, member.error.status(), Some(&member.error));
+    }
+    multistatus.finish()
 }
 
 fn push_status(out: &mut String, status: u16) {
@@ -362,5 +355,35 @@ mod tests {
         }
         taken.extend_from_slice(&pieces.finish());
         assert_eq!(taken, whole.finish());
+    }
+
+    #[test]
+    fn members_have_the_status_of_their_errors() {
+        let member = |href: &str, error| MemberError {
+            href: href.to_owned(),
+            error,
+        };
+        let frozen = RefusingLock {
+            href: "/c/x".to_owned(),
+            kind: LockKind::ReadOnly,
+            holder: "bob".to_owned(),
+            expires: None,
+        };
+        let body = multistatus_of(&[
+            member("/c/", DavError::FailedDependency),
+            member("/c/x", DavError::Locked(vec![frozen])),
+            member("/c/y", DavError::Internal("secret path".to_owned())),
+        ]);
+        let text = str::from_utf8(&body).expect("UTF-8");
+        assert!(text.contains("<D:href>/c/</D:href><D:status>HTTP/1.1 424 Failed Dependency<"));
+        assert!(text.contains(
+            "<D:href>/c/x</D:href><D:status>HTTP/1.1 423 Locked</D:status><D:error>\
+             <D:lock-token-submitted><D:href>/c/x</D:href></D:lock-token-submitted><L:lock>"
+        ));
+        assert!(text.contains("<D:status>HTTP/1.1 500 Internal Server Error</D:status>"));
+        assert!(
+            !text.contains("secret"),
+            "what went wrong inside is for the log only"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Principals and privileges (RFC 3744, RFC 5397) in XML.
 
-use super::multistatus::{push_element, push_href};
+use super::escape::{push_element, push_href};
 
 /// The collection of the users' own addresses.
 pub const PRINCIPALS: &str = "/.lockkeeper/principals/users/";

@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::fault::Fault;
+use super::media_type::{FORM, JSON};
 use super::multipart::Form;
-use super::route::{FORM, JSON, Parameters};
+use super::template::Parameters;
 use crate::ops::access::Principal;
 use crate::ops::target::Target;
 use crate::ops::{Ask, Dav};
@@ -114,7 +115,7 @@ impl Call {
     /// A JSON object.
     pub(in crate::web) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Fault> {
         if !self.is_empty_or(is_json) {
-            return Err(wrong_media_type("application/json"));
+            return Err(wrong_media_type(JSON));
         }
         let body = self.whole_body().await?;
         parse_json(&body)
@@ -184,7 +185,7 @@ impl Call {
                 "this body may have at most {max} bytes (limits.json_bytes_max)"
             ))
             .into()),
-            Err(error) => Err(incomplete(&error)),
+            Err(error) => Err(Fault::incomplete(&error)),
         }
     }
 
@@ -209,13 +210,6 @@ fn is_json(media_type: &str) -> bool {
 fn wrong_media_type(wanted: &str) -> Fault {
     let sentence = format!("the body must be {wanted}, and Content-Type must say so");
     DavError::UnsupportedMedia(sentence).into()
-}
-
-/// The body broke off; nothing was changed.
-pub(super) fn incomplete(error: &dyn std::fmt::Display) -> Fault {
-    Fault::bad_request(format!(
-        "the body did not arrive whole, so nothing was changed: {error}"
-    ))
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {

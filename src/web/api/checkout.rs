@@ -1,12 +1,13 @@
-//! The check-out API: what the seed calls CheckOut, CheckIn, StealLock and RefreshLock, uploads of
-//! new versions, and what a client needs to find its way.
+//! The check-out API: CheckOut, CheckIn, StealLock and RefreshLock, uploads of new versions, and
+//! what a client needs to find its way.
 
 mod dto;
 mod files;
 mod locks;
 
+use super::media_type::ANY;
 use super::response_api::{self, Nothing, ResponseApi};
-use super::route::{ANY, Route, schema_of};
+use super::route::{Route, schema_of};
 use super::{Face, token};
 use dto::{
     CheckIn, CheckOut, HexId, Listing, ProjectDto, ProjectInodeDto, ProjectInodeLockDto,

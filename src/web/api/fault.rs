@@ -35,6 +35,13 @@ impl Fault {
         Self::Refused(DavError::BadRequest(sentence.into()))
     }
 
+    /// The body broke off; nothing was changed.
+    pub(super) fn incomplete(error: &dyn std::fmt::Display) -> Self {
+        Self::bad_request(format!(
+            "the body did not arrive whole, so nothing was changed: {error}"
+        ))
+    }
+
     /// The sentence for the client.
     pub(in crate::web) fn sentence(&self) -> String {
         match self {
@@ -48,7 +55,9 @@ impl Fault {
             Self::WrongMethod(allowed) => {
                 format!("this address takes {}", names(allowed))
             }
-            Self::NotServed => "this server does not have this operation".to_owned(),
+            Self::NotServed => {
+                "this server does not have this operation; /apidoc lists what there is".to_owned()
+            }
         }
     }
 

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use super::call::incomplete;
 use super::fault::Fault;
 use crate::config;
 use crate::ops::intake::Intake;
@@ -180,7 +179,7 @@ fn told(error: &multer::Error) -> Fault {
         multer::Error::StreamSizeExceeded { limit } => {
             DavError::TooLarge(format!("a form may have at most {limit} bytes")).into()
         }
-        multer::Error::StreamReadFailed(cause) => incomplete(cause),
+        multer::Error::StreamReadFailed(cause) => Fault::incomplete(cause),
         other => Fault::bad_request(format!("the form cannot be read: {other}")),
     }
 }

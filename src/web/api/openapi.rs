@@ -1,12 +1,14 @@
-//! The OpenAPI 3.1 description of every route that is not hidden, from the table.
+//! The OpenAPI 3.1 description of every route, from the table.
 
 use http::Method;
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::Face;
-use super::route::{JSON, Parameter, Place, Route, SchemaOf};
+use super::media_type::JSON;
+use super::route::{Parameter, ParameterIn, Route, SchemaOf};
 
 /// The whole description.
 pub(super) fn document(faces: &[Face]) -> Value {
@@ -14,7 +16,7 @@ pub(super) fn document(faces: &[Face]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let mut tags: Vec<&str> = Vec::new();
     for face in faces.iter().rev() {
-        for route in face.routes.iter().filter(|route| !route.hidden) {
+        for route in &face.routes {
             if !tags.contains(&route.tag) {
                 tags.push(route.tag);
             }
@@ -97,13 +99,13 @@ fn operation(schemas: &mut Schemas, face: &Face, route: &Route) -> Value {
 
 fn parameter(schemas: &mut Schemas, parameter: &Parameter) -> Value {
     let place = match parameter.place {
-        Place::Path => "path",
-        Place::Query => "query",
+        ParameterIn::Path => "path",
+        ParameterIn::Query => "query",
     };
     json!({
         "name": parameter.name,
         "in": place,
-        "required": parameter.place == Place::Path,
+        "required": parameter.place == ParameterIn::Path,
         "description": parameter.description,
         "schema": schemas.received(parameter.schema),
     })
@@ -141,7 +143,7 @@ pub(super) fn usual_refusals(route: &Route) -> Vec<(u16, &'static str)> {
     let in_path = route
         .parameters
         .iter()
-        .any(|told| told.place == Place::Path);
+        .any(|told| told.place == ParameterIn::Path);
     let all = [
         (
             400,
@@ -172,6 +174,19 @@ pub(super) fn usual_refusals(route: &Route) -> Vec<(u16, &'static str)> {
     applying.map(|(status, _, said)| (status, said)).collect()
 }
 
+/// A format such as `uint64` is a word that few programs know; the number behind it is for all.
+fn name_the_largest(schema: &mut Schema) {
+    let max = match schema.get("format").and_then(Value::as_str) {
+        Some("uint32") => u64::from(u32::MAX),
+        Some("int64") => i64::MAX.unsigned_abs(),
+        Some("uint64") => u64::MAX,
+        _ => return,
+    };
+    if schema.get("maximum").is_none() {
+        schema.insert("maximum".to_owned(), max.into());
+    }
+}
+
 /// The schemas of everything that is sent and received.
 pub(super) struct Schemas {
     sent: SchemaGenerator,
@@ -184,6 +199,8 @@ impl Schemas {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = "/components/schemas".into();
                 settings.meta_schema = None;
+                let bounds = RecursiveTransform(name_the_largest);
+                settings.transforms.push(Box::new(bounds));
             })
         };
         Self {

@@ -33,7 +33,7 @@ pub(super) struct ResponseApi<T> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Nothing {}
 
-/// Why not, as a number. 22 is the seed's; the others are ours.
+/// Why not, as a number. Clients know 22; the others are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErrorCode {
     None = 0,

@@ -3,21 +3,14 @@
 
 use futures_util::future::BoxFuture;
 use http::{Method, Response};
-use percent_encoding::percent_decode_str;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value};
 
 use super::call::Call;
 use super::fault::Fault;
+use super::media_type::{FORM, JSON, MULTIPART};
+use super::template::{self, Parameters};
 use crate::web::body::Body;
-
-pub(in crate::web) const JSON: &str = "application/json";
-pub(in crate::web) const FORM: &str = "application/x-www-form-urlencoded";
-pub(in crate::web) const MULTIPART: &str = "multipart/form-data";
-/// The media type of a file is the file's own.
-pub(in crate::web) const ANY: &str = "*/*";
-
-/// The last segment of a template that takes everything there and below.
-const REST: &str = "{*}";
 
 /// What a handler gives back.
 pub(in crate::web) type Answered = Result<Response<Body>, Fault>;
@@ -33,9 +26,23 @@ pub(in crate::web) const fn schema_of<T: JsonSchema>() -> SchemaOf {
     SchemaGenerator::subschema_for::<T>
 }
 
+/// What the schema of a form says otherwise than that of JSON: a field that is left out is not
+/// there, and `null` would be a text of four letters.
+pub(in crate::web) fn no_field_is_null(form: &mut Schema) {
+    let fields = form.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(Map::values_mut) {
+        if let Some(kinds) = field.get_mut("type").and_then(Value::as_array_mut) {
+            kinds.retain(|kind| kind != "null");
+        }
+        if let Some(either) = field.get_mut("anyOf").and_then(Value::as_array_mut) {
+            either.retain(|one| one["type"] != "null");
+        }
+    }
+}
+
 /// Where a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Place {
+pub(in crate::web) enum ParameterIn {
     /// In the path: `{name}` of the template.
     Path,
     /// Behind the question mark; never required.
@@ -46,7 +53,7 @@ pub(in crate::web) enum Place {
 #[derive(Debug, Clone)]
 pub(in crate::web) struct Parameter {
     pub(in crate::web) name: &'static str,
-    pub(in crate::web) place: Place,
+    pub(in crate::web) place: ParameterIn,
     pub(in crate::web) description: &'static str,
     pub(in crate::web) schema: SchemaOf,
 }
@@ -81,8 +88,6 @@ pub(in crate::web) struct Route {
     pub(in crate::web) answers: Vec<Answer>,
     /// Whether it is served without sign-in.
     pub(in crate::web) public: bool,
-    /// Whether the description leaves it out.
-    pub(in crate::web) hidden: bool,
     pub(in crate::web) run: Run,
 }
 
@@ -106,7 +111,6 @@ impl Route {
             takes: None,
             answers: Vec::new(),
             public: false,
-            hidden: false,
             run,
         }
     }
@@ -148,19 +152,13 @@ impl Route {
         self
     }
 
-    /// Served, but left out of the description.
-    pub(in crate::web) fn hidden(mut self) -> Self {
-        self.hidden = true;
-        self
-    }
-
     /// A `{name}` of the template.
     pub(in crate::web) fn path<T: JsonSchema>(
         self,
         name: &'static str,
         description: &'static str,
     ) -> Self {
-        self.parameter::<T>(name, Place::Path, description)
+        self.parameter::<T>(name, ParameterIn::Path, description)
     }
 
     /// A parameter behind the question mark.
@@ -169,13 +167,13 @@ impl Route {
         name: &'static str,
         description: &'static str,
     ) -> Self {
-        self.parameter::<T>(name, Place::Query, description)
+        self.parameter::<T>(name, ParameterIn::Query, description)
     }
 
     fn parameter<T: JsonSchema>(
         mut self,
         name: &'static str,
-        place: Place,
+        place: ParameterIn,
         description: &'static str,
     ) -> Self {
         self.parameters.push(Parameter {
@@ -245,87 +243,8 @@ impl Route {
         self
     }
 
-    /// The path parameters, decoded, if `path` (encoded, as on the request line) is of this
-    /// template; and how literal the template is: of two that match, the one that has a fixed
-    /// segment first is meant.
+    /// What [`template::matches`] says of this row's template.
     pub(super) fn matches(&self, path: &str) -> Option<(Vec<bool>, Parameters)> {
-        matches(self.template, path)
-    }
-}
-
-/// The same for a template without a row.
-pub(super) fn matches(template: &'static str, path: &str) -> Option<(Vec<bool>, Parameters)> {
-    // A slash at the end makes no difference, as in the servers whose clients come here.
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let mut segments = path.split('/');
-    let (mut literal, mut parameters) = (Vec::new(), Vec::new());
-    for wanted in template.split('/') {
-        if wanted == REST {
-            return Some((literal, parameters));
-        }
-        let sent = percent_decode_str(segments.next()?).decode_utf8().ok()?;
-        match wanted
-            .strip_prefix('{')
-            .and_then(|name| name.strip_suffix('}'))
-        {
-            Some(name) if !sent.is_empty() => parameters.push((name, sent.into_owned())),
-            None if sent == wanted => {}
-            _ => return None,
-        }
-        literal.push(!wanted.starts_with('{'));
-    }
-    segments.next().is_none().then_some((literal, parameters))
-}
-
-/// The values of the `{name}`s of a template.
-pub(in crate::web) type Parameters = Vec<(&'static str, String)>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn route(template: &'static str) -> Route {
-        Route::get(template, "Test", |_| {
-            Box::pin(async { Err(Fault::UnknownRoute) })
-        })
-    }
-
-    #[test]
-    fn templates() {
-        fn check(template: &'static str, path: &str, expect: Option<&[(&str, &str)]>) {
-            let found = route(template).matches(path).map(|(_, found)| found);
-            let found: Option<Vec<(&str, &str)>> = found
-                .as_ref()
-                .map(|found| found.iter().map(|(k, v)| (*k, v.as_str())).collect());
-            assert_eq!(found.as_deref(), expect, "{template} {path}");
-        }
-        check("/api/a", "/api/a", Some(&[]));
-        check("/api/a", "/api/a/", Some(&[]));
-        check("/api/a", "/api/%61", Some(&[]));
-        check("/api/a", "/api/a//", None);
-        check("/api/a", "/api/A", None);
-        check("/api/a", "/api", None);
-        check("/api/{x}", "/api/", None);
-        check("/api/{x}", "/api/b%2Fc%20d", Some(&[("x", "b/c d")]));
-        check("/api/{x}", "/api/%ff", None);
-        check(
-            "/api/{x}/y/{z}",
-            "/api/1/y/2",
-            Some(&[("x", "1"), ("z", "2")]),
-        );
-        check("/api/{x}/y/{z}", "/api/1/q/2", None);
-        check("/api/a/{*}", "/api/a", Some(&[]));
-        check("/api/a/{*}", "/api/a/b/c", Some(&[]));
-        check("/api/a/{*}", "/api/ab", None);
-        check("/api/{x}/{*}", "/api/1/b/c", Some(&[("x", "1")]));
-    }
-
-    #[test]
-    fn fixed_segments_come_first() {
-        let literal = |template| route(template).matches("/f/@my/a").unwrap().0;
-        assert!(literal("/f/@my/{x}") > literal("/f/{x}/a"));
-        assert!(literal("/f/@my/a") > literal("/f/@my/{x}"));
-        assert!(literal("/f/@my/{x}") > literal("/f/@my/{*}"));
-        assert!(literal("/f/@my/a") > literal("/f/{x}/{*}"));
+        template::matches(self.template, path)
     }
 }

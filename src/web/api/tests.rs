@@ -54,7 +54,7 @@ fn what_a_template_names_is_described() {
         let described: Vec<&str> = route
             .parameters
             .iter()
-            .filter(|parameter| parameter.place == route::Place::Path)
+            .filter(|parameter| parameter.place == route::ParameterIn::Path)
             .map(|parameter| parameter.name)
             .collect();
         assert_eq!(named, described, "{}", route.operation);
@@ -91,8 +91,7 @@ fn the_description_has_every_row_and_nothing_else() {
             described.insert((path.clone(), method.to_uppercase(), id.to_owned()));
         }
     }
-    let visible = rows(&api).filter(|(_, route)| !route.hidden);
-    let table: BTreeSet<_> = visible
+    let table: BTreeSet<_> = rows(&api)
         .map(|(_, route)| {
             let method = route.method.to_string();
             (
@@ -109,7 +108,7 @@ fn the_description_has_every_row_and_nothing_else() {
 fn the_description_tells_of_each_row_what_the_row_says() {
     let api = api();
     let document = openapi::document(&api.faces);
-    for (_, route) in rows(&api).filter(|(_, route)| !route.hidden) {
+    for (_, route) in rows(&api) {
         let method = route.method.as_str().to_lowercase();
         let told = &document["paths"][route.template][method];
         let name = route.operation;
@@ -186,6 +185,48 @@ fn no_name_has_two_schemas() {
     for (name, schema) in received {
         assert!(sent.get(name).is_none_or(|other| other == schema), "{name}");
     }
+}
+
+/// In a form `null` is a text of four letters.
+#[test]
+fn no_field_of_a_form_with_a_file_may_be_null() {
+    let document = openapi::document(&api().faces);
+    let mut fields = 0;
+    for (_, route) in rows(&api()) {
+        let mut schemas = openapi::Schemas::new();
+        let media = route.takes.iter().flat_map(|takes| &takes.media);
+        for (_, schema) in media.filter(|(media_type, _)| *media_type == media_type::MULTIPART) {
+            let form = schemas.received(*schema);
+            let pointer = form["$ref"]
+                .as_str()
+                .expect("a name")
+                .trim_start_matches('#');
+            let form = document.pointer(pointer).expect("a schema");
+            for (name, field) in form["properties"].as_object().expect("fields") {
+                assert!(!field.to_string().contains("null"), "{name}: {field}");
+                fields += 1;
+            }
+        }
+    }
+    assert!(fields >= 3, "{fields}");
+}
+
+/// What a sign-in must say depends on how it is done.
+#[test]
+fn a_sign_in_is_described_for_each_way() {
+    let document = openapi::document(&api().faces);
+    let ways = &document["components"]["schemas"]["Login"]["oneOf"];
+    let ways: Vec<_> = ways
+        .as_array()
+        .expect("ways")
+        .iter()
+        .map(|way| &way["required"])
+        .collect();
+    let expect = [
+        serde_json::json!(["grant_type", "username", "password"]),
+        serde_json::json!(["grant_type", "refresh_token"]),
+    ];
+    assert_eq!(ways, expect.iter().collect::<Vec<_>>());
 }
 
 #[test]

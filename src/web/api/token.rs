@@ -11,6 +11,7 @@ use super::fault::Fault;
 use super::json;
 use super::response_api::{ErrorCode, ResponseApi};
 use super::route::{Answered, Route};
+use crate::ops::access::Principal;
 use crate::ops::access::sessions::{Renewal, Tokens as Session};
 use crate::ops::password::{PASSWORD_BYTES_MAX, Password};
 use crate::protocol::error::DavError;
@@ -43,27 +44,25 @@ pub(super) fn route() -> Route {
 
 /// What a sign-in says.
 #[derive(Deserialize, JsonSchema)]
-struct Login {
-    /// How.
-    grant_type: GrantType,
-    /// With `password`: the name of the user.
-    username: Option<String>,
-    /// With `password`: the password.
-    password: Option<String>,
-    /// With `refresh_token`: the last one.
-    refresh_token: Option<String>,
-    /// Words with spaces between; `offline_access` asks for a refresh token.
-    scope: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum GrantType {
-    Password,
-    RefreshToken,
-    #[serde(untagged)]
+#[serde(tag = "grant_type", rename_all = "snake_case")]
+enum Login {
+    /// With a password.
+    Password {
+        /// The name of the user.
+        username: String,
+        /// The password.
+        password: String,
+        /// Words with spaces between; `offline_access` asks for a refresh token.
+        scope: Option<String>,
+    },
+    /// With what an earlier sign-in gave.
+    RefreshToken {
+        /// The last one.
+        refresh_token: String,
+    },
+    #[serde(other)]
     #[schemars(skip)]
-    Other(String),
+    Unsupported,
 }
 
 /// The tokens, named as OAuth names them.
@@ -110,10 +109,17 @@ async fn token(mut call: Call) -> Answered {
         Err(Fault::Refused(DavError::BadRequest(why))) => return Ok(invalid_request(why)),
         Err(fault) => return Err(fault),
     };
-    let granted = match login.grant_type {
-        GrantType::Password => begin(&call, login).await,
-        GrantType::RefreshToken => renew(&call, login).await,
-        GrantType::Other(_) => {
+    let granted = match login {
+        Login::Password {
+            username,
+            password,
+            scope,
+        } => begin(&call, &username, password, &scope.unwrap_or_default()).await,
+        Login::RefreshToken { refresh_token } => {
+            let renewed = call.auth.renew(&refresh_token, call.peer, call.now).await;
+            renewed.map_err(Fault::SignIn)
+        }
+        Login::Unsupported => {
             return Ok(denied(
                 ErrorCode::BadRequest,
                 "unsupported_grant_type",
@@ -122,7 +128,7 @@ async fn token(mut call: Call) -> Answered {
         }
     };
     match granted {
-        Ok(session) => Ok(granted_answer(&session)),
+        Ok((_, session)) => Ok(granted_answer(&session)),
         Err(Fault::SignIn(refusal @ (Refusal::Wrong | Refusal::WrongToken))) => {
             call.note(&refusal);
             let code = ErrorCode::Unauthorized;
@@ -133,14 +139,15 @@ async fn token(mut call: Call) -> Answered {
     }
 }
 
-async fn begin(call: &Call, login: Login) -> Result<Session, Fault> {
-    let (Some(name), Some(password)) = (login.username, login.password) else {
-        return Err(Fault::bad_request("username and password are needed"));
-    };
+async fn begin(
+    call: &Call,
+    name: &str,
+    password: String,
+    scope: &str,
+) -> Result<(Principal, Session), Fault> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(Fault::SignIn(Refusal::Wrong));
     }
-    let scope = login.scope.unwrap_or_default();
     let renewal = if scope.split(' ').any(|word| word == OFFLINE) {
         Renewal::Offered
     } else {
@@ -149,18 +156,8 @@ async fn begin(call: &Call, login: Login) -> Result<Session, Fault> {
     let password = Password::from(password);
     let session = call
         .auth
-        .sign_in(&name, password, renewal, call.peer, call.now);
-    let (_, tokens) = session.await.map_err(Fault::SignIn)?;
-    Ok(tokens)
-}
-
-async fn renew(call: &Call, login: Login) -> Result<Session, Fault> {
-    let Some(refresh) = login.refresh_token else {
-        return Err(Fault::bad_request("refresh_token is needed"));
-    };
-    let renewed = call.auth.renew(&refresh, call.peer, call.now).await;
-    let (_, tokens) = renewed.map_err(Fault::SignIn)?;
-    Ok(tokens)
+        .sign_in(name, password, renewal, call.peer, call.now);
+    session.await.map_err(Fault::SignIn)
 }
 
 fn granted_answer(session: &Session) -> Response<Body> {

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
-use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,8 @@ use crate::ops::locking::LockView;
 use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
 use crate::web::api::fault::Fault;
+use crate::web::api::route::no_field_is_null;
+use crate::web::api::whole::Whole;
 use crate::web::download::media_type;
 
 /// 32 hexadecimal digits, the spelling of ids in this API; upper case is understood.
@@ -147,7 +148,7 @@ pub(super) struct RefreshLock {
 
 /// A time to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "serde_json::Number")]
+#[serde(try_from = "Whole<u64>")]
 pub(super) struct Seconds(pub(super) u64);
 
 impl Seconds {
@@ -155,19 +156,13 @@ impl Seconds {
     const MAX: u64 = u32::MAX as u64;
 }
 
-impl TryFrom<serde_json::Number> for Seconds {
+impl TryFrom<Whole<u64>> for Seconds {
     type Error = String;
 
-    fn try_from(number: serde_json::Number) -> Result<Self, String> {
-        // 60.0 is an integer, too (JSON Schema, Validation §6.1.1).
-        let whole = |seconds: &f64| seconds.fract() == 0.0;
-        let seconds = number.as_f64().filter(whole);
-        let seconds = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let seconds = seconds.map(|seconds| seconds.as_secs());
-        seconds
-            .filter(|seconds| (1..=Self::MAX).contains(seconds))
-            .map(Self)
-            .ok_or_else(|| format!("timeout is in seconds, 1 to {}", Self::MAX))
+    fn try_from(Whole(seconds): Whole<u64>) -> Result<Self, String> {
+        let allowed = (1..=Self::MAX).contains(&seconds);
+        let error = || format!("timeout is in seconds, 1 to {}", Self::MAX);
+        allowed.then_some(Self(seconds)).ok_or_else(error)
     }
 }
 
@@ -232,6 +227,7 @@ impl JsonSchema for LockId {
 /// A new version as a form.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = no_field_is_null)]
 #[expect(dead_code, reason = "the form is read in pieces; this describes it")]
 pub(super) struct UploadForm {
     /// The bytes.

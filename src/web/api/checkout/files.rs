@@ -1,7 +1,6 @@
 //! Finding projects, folders and files by their ids, reading files and uploading new versions.
 
 use http::{HeaderValue, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::dto::{HexId, Listing, ProjectDto, ProjectInodeDto, lock_id_of_field};
 use crate::lock::LockKind;
@@ -25,13 +24,13 @@ const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1000;
 
 /// What a call is about: something in a project.
-pub(super) struct Place {
+pub(super) struct Inode {
     pub(super) project: ResourceId,
     pub(super) ask: Ask,
     pub(super) detail: Detail,
 }
 
-impl Place {
+impl Inode {
     /// The thing that the parameter `name` names. What is in another project, or in none, is not
     /// there.
     pub(super) async fn of(call: &Call, name: &str) -> Result<Self, Fault> {
@@ -82,25 +81,27 @@ pub(super) async fn projects(call: Call) -> Answered {
 }
 
 pub(super) async fn project(call: Call) -> Answered {
-    let place = Place::of(&call, "projectId").await?;
+    let inode = Inode::of(&call, "projectId").await?;
     let Detail {
         resource,
         privileges,
         ..
-    } = &place.detail;
+    } = &inode.detail;
     Ok(ok(ProjectDto::new(resource, *privileges)))
 }
 
 pub(super) async fn inode(call: Call) -> Answered {
-    Ok(ok(Place::of(&call, "inodeId").await?.dto()))
+    Ok(ok(Inode::of(&call, "inodeId").await?.dto()))
 }
 
 pub(super) async fn members(call: Call) -> Answered {
-    let place = Place::of(&call, "folderId").await?;
-    if !place.detail.resource.is_collection() {
-        return Err(Fault::bad_request("folderId names a file"));
+    let inode = Inode::of(&call, "folderId").await?;
+    if !inode.detail.resource.is_collection() {
+        return Err(Fault::bad_request(
+            "folderId names a file; the members of a folder can be listed",
+        ));
     }
-    let within = (place.project, Some(place.detail.resource.id));
+    let within = (inode.project, Some(inode.detail.resource.id));
     let to_dto = |found: Found| {
         let Found {
             resource,
@@ -110,7 +111,7 @@ pub(super) async fn members(call: Call) -> Answered {
         } = found;
         Some(ProjectInodeDto::new(within, &resource, privileges, &locks))
     };
-    Ok(ok(page(&call, place.ask, Look::Up, to_dto).await?))
+    Ok(ok(page(&call, inode.ask, Look::Up, to_dto).await?))
 }
 
 /// The members behind `after`, as many as `limit` says.
@@ -148,24 +149,21 @@ async fn page<T>(
 }
 
 pub(super) async fn download(call: Call) -> Answered {
-    let mut place = Place::of(&call, "inodeId").await?;
-    let Some(_) = place.detail.resource.size() else {
+    let mut inode = Inode::of(&call, "inodeId").await?;
+    let Some(_) = inode.detail.resource.size() else {
         return Err(Fault::bad_request(
             "a folder has no content; list its members",
         ));
     };
-    place.ask.conditions = Conditions::from_headers(&call.headers)?;
-    let (resource, source) = match call.dav.read_content(&place.ask).await {
-        Err(DavError::NotModified) => return Ok(download::not_modified(&place.detail.resource)),
+    inode.ask.conditions = Conditions::from_headers(&call.headers)?;
+    let (resource, source) = match call.dav.read_content(&inode.ask).await {
+        Err(DavError::NotModified) => return Ok(download::not_modified(&inode.detail.resource)),
         opened => opened?,
     };
     let size = resource.size().unwrap_or(0);
     let mut response = download::answer(&call.headers, &resource, source, size).await?;
     let headers = response.headers_mut();
-    // RFC 8187, which is stricter than a path.
-    let name = utf8_percent_encode(&resource.name, NON_ALPHANUMERIC);
-    let disposition = download::header_value(format!("attachment; filename*=UTF-8''{name}"));
-    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    download::name_attachment(&resource, headers);
     // The entity tag lets a client ask whether its copy is still good.
     let value = HeaderValue::from_static("private, no-cache");
     headers.insert(header::CACHE_CONTROL, value);
@@ -174,27 +172,27 @@ pub(super) async fn download(call: Call) -> Answered {
 
 pub(super) async fn upload(mut call: Call) -> Answered {
     let folder = id(&call, "folderId")?;
-    let mut place = Place::of(&call, "inodeId").await?;
-    if place.folder() != Some(folder) {
+    let mut inode = Inode::of(&call, "inodeId").await?;
+    if inode.folder() != Some(folder) {
         return Err(DavError::NotFound.into());
     }
-    place.ask.conditions = Conditions::from_headers(&call.headers)?;
-    may_upload(&call, &place.ask).await?;
+    inode.ask.conditions = Conditions::from_headers(&call.headers)?;
+    may_upload(&call, &inode.ask).await?;
     let mut form = call.multipart()?;
     let file = form.seek_file().await?;
     let mut intake = Intake::new(&call.dav, form.length())?;
     form.pour(&mut intake).await?;
-    let manner = read_fields(&mut place.ask, &form)?;
+    let manner = read_fields(&mut inode.ask, &form)?;
     let generic = |told: &String| !told.eq_ignore_ascii_case("application/octet-stream");
     let content = intake.finish(file.media_type.filter(generic)).await?;
-    let uploaded = call.dav.upload(&place.ask, content, manner).await?;
-    place.detail.resource = uploaded.file;
-    place.ask.conditions = Conditions::default();
+    let uploaded = call.dav.upload(&inode.ask, content, manner).await?;
+    inode.detail.resource = uploaded.file;
+    inode.ask.conditions = Conditions::default();
     // It is uploaded whatever happened to it since.
-    if let Ok(detail) = call.dav.detail(&place.ask).await {
-        place.detail = detail;
+    if let Ok(detail) = call.dav.detail(&inode.ask).await {
+        inode.detail = detail;
     }
-    Ok(ok(place.dto()))
+    Ok(ok(inode.dto()))
 }
 
 /// Refuses before the body is sent what would be refused afterwards. Only where a transient lock

@@ -1,10 +1,10 @@
 //! CheckOut, CheckIn, StealLock, RefreshLock and GetLock.
 
 use super::dto::{CheckIn, CheckOut, ProjectInodeLockDto, RefreshLock, Seconds, StealLock};
-use super::files::Place;
+use super::files::Inode;
 use crate::lock::{LockKind, LockScope};
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
-use crate::protocol::error::{DavError, RefusingLock};
+use crate::protocol::error::DavError;
 use crate::protocol::headers::RequestedTimeout;
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
@@ -15,17 +15,17 @@ pub(super) async fn check_out(mut call: Call) -> Answered {
     let body: CheckOut = call.json_or_default().await?;
     let kind = LockKind::from(body.kind.unwrap_or_default());
     let timeout = timeout(body.timeout);
-    let place = Place::of(&call, "inodeId").await?;
-    // The rules let a program's lock and a check-out of one user stand together; the seed wants
-    // 401 and 22 for any file that is locked.
-    if !place.detail.locks.is_empty() {
-        let locks = place.detail.locks.iter().map(refusing).collect();
+    let inode = Inode::of(&call, "inodeId").await?;
+    // The rules let a program's lock and a check-out of one user stand together; clients of
+    // this API want 401 and 22 for any file that is locked.
+    if !inode.detail.locks.is_empty() {
+        let locks = inode.detail.locks.iter().map(LockView::refusing).collect();
         return Err(DavError::LockConflict(locks).into());
     }
     let wanted = LockAsk {
         scope: LockScope::Exclusive,
         kind: Some(kind),
-        depth: if place.detail.resource.is_collection() {
+        depth: if inode.detail.resource.is_collection() {
             LockDepth::Infinity
         } else {
             LockDepth::Zero
@@ -34,20 +34,20 @@ pub(super) async fn check_out(mut call: Call) -> Answered {
         owner_xml: None,
         comment: body.comment,
     };
-    let taken = call.dav.lock(&place.ask, &wanted).await;
+    let taken = call.dav.lock(&inode.ask, &wanted).await;
     let taken = taken.map_err(of_lock)?;
-    Ok(ok(ProjectInodeLockDto::of(place.project, &taken.view)))
+    Ok(ok(ProjectInodeLockDto::of(inode.project, &taken.view)))
 }
 
 pub(super) async fn check_in(mut call: Call) -> Answered {
     let body: CheckIn = call.json_or_default().await?;
-    let place = Place::of(&call, "inodeId").await?;
+    let inode = Inode::of(&call, "inodeId").await?;
     let named = body.lock_id.map(|id| id.0);
-    let ended = call.dav.check_in(&place.ask, named).await;
+    let ended = call.dav.check_in(&inode.ask, named).await;
     let ended = ended.map_err(of_lock)?;
     let lock = ended.first().ok_or(DavError::NotLocked)?;
     Ok(ok(ProjectInodeLockDto::new(
-        place.project,
+        inode.project,
         lock,
         Some(lock.token),
     )))
@@ -55,9 +55,9 @@ pub(super) async fn check_in(mut call: Call) -> Answered {
 
 pub(super) async fn steal(mut call: Call) -> Answered {
     let body: StealLock = call.json_or_default().await?;
-    let place = Place::of(&call, "inodeId").await?;
-    let here = place.detail.resource.id;
-    let standing = &place.detail.locks;
+    let inode = Inode::of(&call, "inodeId").await?;
+    let here = inode.detail.resource.id;
+    let standing = &inode.detail.locks;
     let check_out = standing
         .iter()
         .find(|view| view.lock.kind == LockKind::Persistent && view.lock.root == here);
@@ -65,40 +65,43 @@ pub(super) async fn steal(mut call: Call) -> Answered {
         _ if standing.is_empty() => return Err(DavError::NotLocked.into()),
         (Some(named), _) => named.0,
         (None, Some(check_out)) => check_out.lock.token,
-        (None, None) => return Err(only_check_outs().into()),
+        (None, None) => {
+            let locks = standing.iter().map(LockView::refusing).collect();
+            return Err(only_check_outs(&DavError::LockConflict(locks)).into());
+        }
     };
-    let stolen = call.dav.steal(&place.ask, named).await;
+    let stolen = call.dav.steal(&inode.ask, named).await;
     let view = stolen.map_err(|error| match error {
-        DavError::LockConflict(_) => only_check_outs().into(),
+        refused @ DavError::LockConflict(_) => only_check_outs(&refused).into(),
         other => of_lock(other),
     })?;
-    Ok(ok(ProjectInodeLockDto::of(place.project, &view)))
+    Ok(ok(ProjectInodeLockDto::of(inode.project, &view)))
 }
 
 pub(super) async fn refresh(mut call: Call) -> Answered {
     let body: RefreshLock = call.json().await?;
     let timeout = timeout(body.timeout);
-    let mut place = Place::of(&call, "inodeId").await?;
-    if place.detail.locks.is_empty() {
+    let mut inode = Inode::of(&call, "inodeId").await?;
+    if inode.detail.locks.is_empty() {
         return Err(DavError::NotLocked.into());
     }
-    place.ask.lock_token = Some(body.lock_id.0.to_string());
-    let views = call.dav.refresh(&place.ask, timeout).await;
+    inode.ask.lock_token = Some(body.lock_id.0.to_string());
+    let views = call.dav.refresh(&inode.ask, timeout).await;
     let views = views.map_err(of_lock)?;
     let view = views.first().ok_or(DavError::NotLocked)?;
-    Ok(ok(ProjectInodeLockDto::of(place.project, view)))
+    Ok(ok(ProjectInodeLockDto::of(inode.project, view)))
 }
 
 pub(super) async fn get(call: Call) -> Answered {
-    let place = Place::of(&call, "inodeId").await?;
+    let inode = Inode::of(&call, "inodeId").await?;
     let weight = |view: &&LockView| match view.lock.kind {
         LockKind::Persistent => 0,
         LockKind::ReadOnly => 1,
         LockKind::Transient => 2,
     };
-    let view = place.detail.locks.iter().min_by_key(weight);
+    let view = inode.detail.locks.iter().min_by_key(weight);
     Ok(ok(
-        view.map(|view| ProjectInodeLockDto::of(place.project, view))
+        view.map(|view| ProjectInodeLockDto::of(inode.project, view))
     ))
 }
 
@@ -108,24 +111,14 @@ fn timeout(asked: Option<Seconds>) -> RequestedTimeout {
     })
 }
 
-fn refusing(view: &LockView) -> RefusingLock {
-    RefusingLock {
-        href: view.href.clone(),
-        kind: view.lock.kind,
-        holder: view.lock.holder.clone(),
-        expires: view.lock.deadline,
-    }
+fn only_check_outs(in_the_way: &DavError) -> DavError {
+    DavError::Conflict(format!(
+        "only a check-out of this very file or folder can be taken over, and only while nobody \
+         else's lock stands beside it: {in_the_way}"
+    ))
 }
 
-fn only_check_outs() -> DavError {
-    DavError::Conflict(
-        "only a persistent lock on this very file can be stolen, and only while nobody else's \
-         lock stands beside it"
-            .to_owned(),
-    )
-}
-
-/// The seed: where a lock is neither had nor held by somebody else, that is a lock conflict.
+/// What clients of this API know as a lock conflict: no lock is had, and no lock is the reason.
 fn of_lock(error: DavError) -> Fault {
     match error {
         DavError::PreconditionFailed(why) | DavError::InsufficientStorage(why) => {

@@ -17,7 +17,7 @@ use super::dto::{
     EditHistoryAuthor, EditHistoryDto, EmployeeDto, EntryDto, FileDto, FolderDto, LockDto,
     LocksDto, PathPart,
 };
-use super::people;
+use super::person;
 use super::security::{level_of, security};
 
 /// The kind of the root folder: what belongs to the user.
@@ -79,8 +79,8 @@ pub(super) struct Teller<'a> {
 impl Teller<'_> {
     fn employee(&self, id: UserId) -> EmployeeDto {
         match self.known.get(&id) {
-            Some(user) => people::employee(user, self.base),
-            None => people::removed(id, self.base),
+            Some(user) => person::employee(user, self.base),
+            None => person::removed(id, self.base),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::resource::ResourceId;
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::{Answered, Route};
+use crate::web::api::whole::Whole;
 use crate::web::body::Body;
 
 const TAG: &str = "Operations";
@@ -36,17 +37,25 @@ const DUPLICATES_MAX: usize = 1000;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum AnyId {
-    Number(u64),
-    Text(String),
+    Number(Whole<u64>),
+    Text(#[schemars(regex(pattern = "^[0-9]{1,19}$"))] String),
 }
 
 impl AnyId {
     fn id(&self) -> Result<ResourceId, Fault> {
+        let digits = |text: &&String| text.bytes().all(|byte| byte.is_ascii_digit());
         match self {
-            Self::Number(number) => Ok(ResourceId(*number)),
-            Self::Text(text) => text.parse().map(ResourceId).map_err(|_| {
-                Fault::bad_request(format!("an id must be a whole number, not {text:?}"))
-            }),
+            Self::Number(Whole(number)) => Ok(ResourceId(*number)),
+            Self::Text(text) => Some(text)
+                .filter(|text| text.len() <= 19)
+                .filter(digits)
+                .and_then(|text| text.parse().ok())
+                .map(ResourceId)
+                .ok_or_else(|| {
+                    Fault::bad_request(format!(
+                        "an id must be a whole number of at most 19 digits, not {text:?}"
+                    ))
+                }),
         }
     }
 }
@@ -72,7 +81,7 @@ enum Conflict {
 enum AnyConflict {
     Word(Conflict),
     #[schemars(with = "ConflictNumber")]
-    Number(u8),
+    Number(Whole<u8>),
 }
 
 #[derive(Debug, JsonSchema)]
@@ -83,10 +92,10 @@ impl AnyConflict {
     fn read(self) -> Result<Conflict, Fault> {
         match self {
             Self::Word(word) => Ok(word),
-            Self::Number(0) => Ok(Conflict::Skip),
-            Self::Number(1) => Ok(Conflict::Overwrite),
-            Self::Number(2) => Ok(Conflict::Duplicate),
-            Self::Number(other) => Err(Fault::bad_request(format!(
+            Self::Number(Whole(0)) => Ok(Conflict::Skip),
+            Self::Number(Whole(1)) => Ok(Conflict::Overwrite),
+            Self::Number(Whole(2)) => Ok(Conflict::Duplicate),
+            Self::Number(Whole(other)) => Err(Fault::bad_request(format!(
                 "conflictResolveType must be Skip (0), Overwrite (1) or Duplicate (2), not {other}"
             ))),
         }
@@ -332,7 +341,10 @@ impl Transfer<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(DavError::Conflict(format!("{DUPLICATES_MAX} duplicates are there already")).into())
+        Err(DavError::Conflict(format!(
+            "{DUPLICATES_MAX} duplicates are there already; remove some"
+        ))
+        .into())
     }
 
     async fn send(
@@ -399,6 +411,13 @@ mod tests {
             Ok(Conflict::Overwrite)
         );
         assert!(items(None, None).is_err());
+        let floats = read(r#"{"fileIds":[7.0],"destFolderId":1.0,"conflictResolveType":1.0}"#);
+        let floats = floats.unwrap();
+        let ids = items(floats.file_ids.as_ref(), None).unwrap();
+        assert_eq!(ids, [(ResourceId(7), false)]);
+        for no_id in ["", "x", "+7", "-7", "7.0", "00000000000000000007"] {
+            assert!(AnyId::Text(no_id.to_owned()).id().is_err(), "{no_id}");
+        }
         let odd = read(r#"{"fileIds":["x"],"destFolderId":1,"conflictResolveType":3}"#).unwrap();
         assert!(items(odd.file_ids.as_ref(), None).is_err());
         assert!(odd.conflict_resolve_type.unwrap().read().is_err());

@@ -8,18 +8,19 @@ use super::dto::{EditHistoryDto, FileDto, FileOperationDto, MentionWrapper};
 use super::entry::Entry;
 use super::envelope::{Asked, Envelope};
 use super::fileops::{self, DELETE};
-use super::{people, seek};
+use super::{person, seek};
 use crate::lock::{LockKind, LockScope};
 use crate::ops::detail::Detail;
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
 use crate::ops::target::Destination;
 use crate::ops::versions::VersionView;
-use crate::protocol::error::{DavError, RefusingLock};
+use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::rights::{Privilege, Privileges};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::{Answered, Route};
+use crate::web::api::whole::Whole;
 
 const TAG: &str = "Files";
 const ID: &str = "The id of the file";
@@ -42,14 +43,14 @@ struct UpdateFile {
     title: Option<String>,
     /// The number of the version that shall be the present one again; 0 or missing: none.
     #[serde(default)]
-    last_version: Option<u32>,
+    last_version: Option<Whole<u32>>,
 }
 
 /// Which version.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct RestoreVersion {
     #[serde(default)]
-    version: Option<u32>,
+    version: Option<Whole<u32>>,
 }
 
 /// How to delete. There is no trash: what is deleted is gone at once.
@@ -224,20 +225,11 @@ async fn release(call: &Call, detail: &Detail) -> Result<(), Fault> {
     require_lock(detail.privileges, detail)?;
     // What stands above the file is released there.
     let now = call.dav.detail(&ask).await?;
-    let covering = now.locks.iter().map(refusing).collect::<Vec<_>>();
+    let covering = now.locks.iter().map(LockView::refusing).collect::<Vec<_>>();
     if covering.is_empty() {
         Ok(())
     } else {
         Err(DavError::Locked(covering).into())
-    }
-}
-
-fn refusing(view: &LockView) -> RefusingLock {
-    RefusingLock {
-        href: view.href.clone(),
-        kind: view.lock.kind,
-        holder: view.lock.holder.clone(),
-        expires: view.lock.deadline,
     }
 }
 
@@ -274,7 +266,7 @@ async fn protect_users(call: Call) -> Answered {
     let me = call.principal()?.id;
     let audience = call.dav.audience(&call.ask(detail.resource.id)?).await?;
     let others = audience.iter().filter(|listener| listener.user.id != me);
-    Ok(asked.list(others.map(people::mention).collect()))
+    Ok(asked.list(others.map(person::mention).collect()))
 }
 
 async fn update(mut call: Call) -> Answered {
@@ -292,7 +284,7 @@ async fn update(mut call: Call) -> Answered {
                 .map_err(seek::clash)?;
         }
     }
-    if let Some(number) = wanted.last_version.filter(|number| *number > 0) {
+    if let Some(Whole(number)) = wanted.last_version.filter(|number| number.0 > 0) {
         call.dav.restore(&ask, number).await.map_err(no_version)?;
     }
     Ok(asked.one(seek::tell_file_anew(&call, detail.resource.id).await?))
@@ -327,9 +319,11 @@ async fn restore(mut call: Call) -> Answered {
     let detail = seek::file(&call, "fileId").await?;
     let in_query = call.parse_query::<u32>("version", "the number of a version")?;
     let in_body: RestoreVersion = call.json_or_default().await?;
-    let number = in_query.or(in_body.version).ok_or_else(|| {
-        Fault::bad_request("say which version: version=NUMBER in the query, or in a JSON body")
-    })?;
+    let number = in_query
+        .or(in_body.version.map(|whole| whole.0))
+        .ok_or_else(|| {
+            Fault::bad_request("say which version: version=NUMBER in the query, or in a JSON body")
+        })?;
     let ask = call.ask(detail.resource.id)?;
     call.dav.restore(&ask, number).await.map_err(no_version)?;
     Ok(asked.list(edits(&call, &detail).await?))

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use super::describe::{FileType, extension};
 use super::dto::FolderContentDto;
 use super::entry::{Entry, path_parts};
+use super::paging::{Count, StartIndex, count, start_index};
 use super::seek;
 use crate::ops::detail::Detail;
 use crate::ops::properties::{Found, Look, Search, Wanted};
@@ -16,23 +17,10 @@ use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::Route;
 
-const COUNT_MAX: usize = 100;
-const START_MAX: usize = 10_000;
-
-/// How many are wanted at most.
-#[derive(Debug, JsonSchema)]
-#[allow(dead_code, reason = "only its schema is used")]
-pub(super) struct Count(#[schemars(range(min = 1, max = 100))] u32);
-
-/// How many come before the page.
-#[derive(Debug, JsonSchema)]
-#[allow(dead_code, reason = "only its schema is used")]
-pub(super) struct StartIndex(#[schemars(range(min = 0, max = 10_000))] u32);
-
-/// By what a listing is sorted.
+/// By what a listing is sorted. Some clients send what is not chosen as an empty text.
 #[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(extend("enum" = ["", "AZ", "DateAndTime", "DateAndTimeCreation", "Size", "Type"]))]
 enum SortBy {
-    #[schemars(rename = "AZ")]
     Name,
     DateAndTime,
     DateAndTimeCreation,
@@ -40,9 +28,9 @@ enum SortBy {
     Type,
 }
 
-/// In which direction; the numbers mean the same.
+/// In which direction; 0 is ascending and 1 descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "lowercase")]
+#[schemars(extend("enum" = ["", "ascending", "descending", "0", "1"]))]
 enum SortOrder {
     Ascending,
     Descending,
@@ -208,29 +196,6 @@ pub(super) async fn content(
         total: files + folders,
         new: 0,
     })
-}
-
-pub(super) fn count(call: &Call) -> Result<usize, Fault> {
-    let what = "a whole number from 1 to 100";
-    match call.parse_query::<usize>("count", what)? {
-        None => Ok(COUNT_MAX),
-        Some(count) if (1..=COUNT_MAX).contains(&count) => Ok(count),
-        Some(count) => Err(Fault::bad_request(format!(
-            "count must be {what}, not {count}"
-        ))),
-    }
-}
-
-pub(super) fn start_index(call: &Call) -> Result<usize, Fault> {
-    let start = call
-        .parse_query::<usize>("startIndex", "a whole number")?
-        .unwrap_or(0);
-    if start <= START_MAX {
-        return Ok(start);
-    }
-    Err(Fault::bad_request(format!(
-        "startIndex must be at most {START_MAX}; filterValue narrows a long list"
-    )))
 }
 
 fn kind(call: &Call) -> Result<Kind, Fault> {

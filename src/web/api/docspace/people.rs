@@ -1,23 +1,17 @@
 //! People: who one is, who somebody is, who there is.
 
-use uuid::Uuid;
-
-use super::describe::api_time;
-use super::dto::{EmployeeDto, EmployeeFullDto, MentionWrapper, UserInfo};
+use super::dto::EmployeeFullDto;
 use super::envelope::{Asked, Envelope, Failure};
-use super::listing::{Count, StartIndex, count, start_index};
-use super::security::level_of;
+use super::paging::{Count, StartIndex, count, start_index};
+use super::person::full;
 use super::seek::{unanswered, uuid};
 use crate::lock::UserId;
 use crate::ops::access::{self, User};
-use crate::ops::audience::Listener;
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::{Answered, Route};
 
 const TAG: &str = "People";
-const ACTIVE: u8 = 1;
-const ACTIVATED: u8 = 1;
 const NO_USER: Fault = Fault::Missing("The user could not be found");
 
 pub(super) fn routes() -> Vec<Route> {
@@ -111,82 +105,4 @@ pub(super) async fn find_by_email(call: &Call, email: &str) -> Result<Option<Use
         .filter(|user| !email.is_empty() && user.email.eq_ignore_ascii_case(email));
     let first = found.next().filter(|user| may_know(call, user));
     Ok(first.filter(|_| found.next().is_none()))
-}
-
-/// A person in short.
-pub(super) fn employee(user: &User, base: &str) -> EmployeeDto {
-    named(user.id.0, user.display_name.clone(), base)
-}
-
-/// Somebody who is gone.
-pub(super) fn removed(id: UserId, base: &str) -> EmployeeDto {
-    let name = if id == UserId::NOBODY {
-        "Lockkeeper"
-    } else {
-        "Removed user"
-    };
-    named(id.0, name.to_owned(), base)
-}
-
-fn named(id: Uuid, display_name: String, base: &str) -> EmployeeDto {
-    EmployeeDto {
-        profile_url: format!("{base}/api/2.0/people/{id}"),
-        id,
-        display_name,
-        has_avatar: false,
-        is_anonim: false,
-    }
-}
-
-/// A person.
-pub(super) fn full(user: &User, base: &str) -> EmployeeFullDto {
-    let (first_name, last_name) = split(&user.display_name);
-    EmployeeFullDto {
-        employee: employee(user, base),
-        first_name,
-        last_name,
-        user_name: user.name.clone(),
-        email: user.email.clone(),
-        status: ACTIVE,
-        activation_status: ACTIVATED,
-        is_admin: user.admin,
-        is_room_admin: user.admin,
-        is_owner: false,
-        is_visitor: false,
-        is_collaborator: false,
-        is_ldap: false,
-        is_sso: false,
-        registration_date: api_time(user.created),
-    }
-}
-
-/// Somebody who may read a file.
-pub(super) fn mention(listener: &Listener) -> MentionWrapper {
-    let user = &listener.user;
-    let (first_name, last_name) = split(&user.display_name);
-    MentionWrapper {
-        user: UserInfo {
-            id: user.id.0,
-            first_name,
-            last_name,
-            user_name: user.name.clone(),
-            email: user.email.clone(),
-            status: ACTIVE,
-            activation_status: ACTIVATED,
-            is_active: true,
-            removed: false,
-            create_date: api_time(user.created),
-        },
-        id: user.id.0.to_string(),
-        name: user.display_name.clone(),
-        email: user.email.clone(),
-        has_access: true,
-        access: level_of(listener.privileges, user.admin),
-    }
-}
-
-/// First and last name, which these clients want apart.
-fn split(display_name: &str) -> (String, String) {
-    let (first, last) = display_name.rsplit_once(' ').unwrap_or((display_name, ""));
-    (first.to_owned(), last.to_owned())
 }

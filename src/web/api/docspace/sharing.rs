@@ -9,7 +9,7 @@ use uuid::{Uuid, uuid};
 use super::dto::{FileShareDto, GroupDto};
 use super::envelope::{Asked, Envelope};
 use super::security::{level, role_of};
-use super::{people, seek};
+use super::{people, person, seek};
 use crate::lock::UserId;
 use crate::ops::access::{self, groups};
 use crate::ops::detail::Detail;
@@ -20,6 +20,7 @@ use crate::rights::{Grantee, GroupId, Privilege, Role};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::route::{Answered, Route};
+use crate::web::api::whole::Whole;
 
 const TAG: &str = "Sharing";
 /// The id under which DocSpace knows all users together.
@@ -56,7 +57,7 @@ struct FileShareParams {
     email: Option<String>,
     /// 0 as inherited, 2 reader, 1, 10 or 11 editor, 9 manager, 3 nothing.
     #[schemars(extend("enum" = [0, 1, 2, 3, 9, 10, 11]))]
-    access: u8,
+    access: Whole<u8>,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -98,7 +99,7 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .about(TAG, "Refused: files have no roles of their own", "")
         .path::<u64>("id", "The id of the file")
-        .hidden(),
+        .json::<SecurityInfo>(),
     ]
 }
 
@@ -134,7 +135,7 @@ async fn set(mut call: Call) -> Answered {
     let is_group = |id: Uuid| known.iter().any(|group| group.id.0 == id);
     let mut grants = Vec::with_capacity(wanted.share.len());
     for share in &wanted.share {
-        let role = role_of(share.access).map_err(Fault::bad_request)?;
+        let role = role_of(share.access.0).map_err(Fault::bad_request)?;
         grants.push((grantee(&call, share, &is_group).await?, role));
     }
     call.dav
@@ -195,7 +196,7 @@ async fn shares(call: &Call, detail: &Detail) -> Result<Vec<FileShareDto>, Fault
         match named.grant.to {
             Grantee::User(id) => {
                 let user = users.iter().find(|user| user.id == id);
-                share.shared_to_user = user.map(|user| people::full(user, &call.base));
+                share.shared_to_user = user.map(|user| person::full(user, &call.base));
             }
             Grantee::Group(id) => share.shared_to_group = Some(group_dto(id.0, &named.name, false)),
             Grantee::Everyone => {

@@ -1,7 +1,6 @@
 //! The bytes of files: uploads as forms, downloads by id.
 
 use http::{HeaderMap, HeaderValue, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 
 use super::dto::FileDto;
@@ -18,8 +17,9 @@ use crate::protocol::path::Name;
 use crate::resource::{Resource, ResourceId};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
+use crate::web::api::media_type::ANY;
 use crate::web::api::multipart::Form;
-use crate::web::api::route::{ANY, Answered, Route, schema_of};
+use crate::web::api::route::{Answered, Route, schema_of};
 use crate::web::download;
 
 const TAG: &str = "Content";
@@ -115,9 +115,7 @@ async fn upload(mut call: Call) -> Answered {
         "" => ResourceId::ROOT,
         _ => seek::folder(&call, "folderId").await?.resource.id,
     };
-    let fresh = call
-        .query("createNewIfExist")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let fresh = create_new_if_exist(&call)?;
     let mut form = call.multipart()?;
     let head = form.seek_file().await?;
     let title = head.name.unwrap_or_default();
@@ -132,6 +130,20 @@ async fn upload(mut call: Call) -> Answered {
     }
     let id = pour(&call, &ask, form, head.media_type).await?.id;
     Ok(asked.list(vec![seek::tell_file_anew(&call, id).await?]))
+}
+
+/// Some clients spell it with a capital.
+fn create_new_if_exist(call: &Call) -> Result<bool, Fault> {
+    let Some(told) = call.query("createNewIfExist") else {
+        return Ok(false);
+    };
+    match told.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Fault::bad_request(format!(
+            "createNewIfExist must be true or false, not {told:?}"
+        ))),
+    }
 }
 
 async fn update(mut call: Call) -> Answered {
@@ -190,7 +202,10 @@ async fn free_target(call: &Call, folder: ResourceId, title: &str) -> Result<Tar
             Err(error) => return Err(error.into()),
         }
     }
-    Err(DavError::Conflict(format!("{NAMES_MAX} files of this name are there already")).into())
+    Err(DavError::Conflict(format!(
+        "{NAMES_MAX} files of this name are there already; choose another"
+    ))
+    .into())
 }
 
 async fn fetch(call: Call) -> Answered {
@@ -198,24 +213,17 @@ async fn fetch(call: Call) -> Answered {
     let mut ask = call.ask(id)?;
     ask.conditions = Conditions::from_headers(&call.headers)?;
     let version = call.parse_query::<i64>("version", "a whole number")?;
-    let opened = open(&call, &ask, version.unwrap_or(0)).await;
-    let (resource, source) = match opened {
+    let version = version.unwrap_or(0);
+    let (resource, source) = match open(&call, &ask, version).await {
         Err(DavError::NotModified) => {
-            let unconditional = call.ask(id)?;
-            return Ok(download::not_modified(
-                &call.dav.find(&unconditional).await?,
-            ));
+            let (resource, _) = open(&call, &call.ask(id)?, version).await?;
+            return Ok(download::not_modified(&resource));
         }
         opened => opened?,
     };
     let size = resource.size().unwrap_or(0);
     let mut response = download::answer(&call.headers, &resource, source, size).await?;
-    let name = utf8_percent_encode(&resource.name, NON_ALPHANUMERIC);
-    if let Ok(value) = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_DISPOSITION, value);
-    }
+    download::name_attachment(&resource, response.headers_mut());
     Ok(response)
 }
 

@@ -178,6 +178,23 @@ fn media(content: &Value, before: &str) -> String {
 fn schema_section(name: &str, schema: &Value) -> String {
     let name = escaped(name);
     let said = text(&schema["description"]);
+    format!(
+        "<section class=\"schema\" id=\"schema-{name}\">\n<h3><code>{name}</code></h3>\n\
+         <p>{said}</p>\n{}</section>\n",
+        shape(schema)
+    )
+}
+
+/// The members of an object; of one that has several shapes, those of each.
+fn shape(schema: &Value) -> String {
+    let several = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+    if several.iter().any(|one| one["properties"].is_object()) {
+        let each = several.iter().map(|one| {
+            let said = text(&one["description"]);
+            format!("<p>{said}</p>\n{}", shape(one))
+        });
+        return each.collect();
+    }
     let required = schema["required"].as_array();
     let is_required =
         |member: &str| required.is_some_and(|required| required.iter().any(|name| name == member));
@@ -193,15 +210,11 @@ fn schema_section(name: &str, schema: &Value) -> String {
             )
         })
         .collect();
-    let shape = if rows.is_empty() {
+    if rows.is_empty() {
         format!("<p>{}</p>\n", type_of(schema))
     } else {
         format!("<table>\n{rows}</table>\n")
-    };
-    format!(
-        "<section class=\"schema\" id=\"schema-{name}\">\n<h3><code>{name}</code></h3>\n\
-         <p>{said}</p>\n{shape}</section>\n"
-    )
+    }
 }
 
 /// What a value of this schema is, in a few words, with a link to a schema that has a name.
@@ -308,6 +321,18 @@ mod tests {
             "integer, from <code>1</code>, by default <code>2</code>",
         );
         check(&json!({ "enum": ["a"] }), "<code>&quot;a&quot;</code>");
+    }
+
+    #[test]
+    fn every_shape_of_an_object_has_its_members() {
+        let of = |member: &str| json!({ "description": member, "properties": { member: {} } });
+        let page = shape(&json!({ "oneOf": [of("one"), of("two")] }));
+        for member in ["one", "two"] {
+            assert!(page.contains(&format!("<p>{member}</p>")), "{page}");
+            assert!(page.contains(&format!("<code>{member}</code>")), "{page}");
+        }
+        let page = shape(&json!({ "oneOf": [{ "const": 1 }, { "const": 2 }] }));
+        assert_eq!(page, "<p><code>1</code> or <code>2</code></p>\n");
     }
 
     #[test]

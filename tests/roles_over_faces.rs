@@ -1,0 +1,539 @@
+//! Every placement of roles on a small tree, times every method of every face: what Bob may do
+//! through WebDAV, the check-out API and the DocSpace-compatible API is what a naive reading of the
+//! README's section on grants says.
+//!
+//! `tests/rights_agree.rs` does this in depth below the faces; here is whether the faces say the
+//! same.
+
+#![allow(clippy::print_stdout, reason = "the number of cases is worth seeing")]
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+
+mod common;
+
+use common::{Client, Response, Server};
+use serde_json::{Value, json};
+
+/// What is granted to Bob on one collection; nothing: he has what he has above.
+type Placed = Option<&'static str>;
+
+const CHOICES: [Placed; 5] = [
+    None,
+    Some("none"),
+    Some("reader"),
+    Some("editor"),
+    Some("manager"),
+];
+
+/// What somebody may do, as the README's table has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Nothing,
+    Reader,
+    Editor,
+    Manager,
+}
+
+impl Role {
+    /// Nearest wins; on `/` nobody has anything until it is granted.
+    fn of(way: &[Placed]) -> Self {
+        match way.iter().rev().flatten().next().copied() {
+            Some("reader") => Self::Reader,
+            Some("editor") => Self::Editor,
+            Some("manager") => Self::Manager,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn reads(self) -> bool {
+        self >= Self::Reader
+    }
+
+    fn writes(self) -> bool {
+        self >= Self::Editor
+    }
+
+    fn manages(self) -> bool {
+        self == Self::Manager
+    }
+}
+
+/// What Bob is where a request goes.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// At the collection of the file, which is what he is at the file.
+    here: Role,
+    /// At the top collection, which is the project.
+    project: Role,
+}
+
+/// A file of its own for one request, on which the admin may have a check-out.
+struct Case<'a> {
+    bob: &'a Client,
+    path: String,
+    folder_path: &'a str,
+    /// Of the file, its folder and its project.
+    ids: [u64; 3],
+}
+
+/// A method of a face: what it is called, whether the file is checked out by the admin before, how
+/// it is asked, and which statuses a naive reader expects.
+#[derive(Clone, Copy)]
+struct Method {
+    name: &'static str,
+    checked_out: bool,
+    ask: fn(&Case<'_>) -> Response,
+    expected: fn(Standing) -> &'static [u16],
+}
+
+/// Seen or not.
+fn to_read(standing: Standing) -> &'static [u16] {
+    if standing.here.reads() {
+        &[200, 207]
+    } else {
+        &[404]
+    }
+}
+
+/// The same where the project must be seen as well.
+fn to_read_in_project(standing: Standing) -> &'static [u16] {
+    if standing.project.reads() {
+        to_read(standing)
+    } else {
+        &[404]
+    }
+}
+
+fn to_change(standing: Standing) -> &'static [u16] {
+    match standing.here {
+        Role::Nothing => &[404],
+        Role::Reader => &[403],
+        Role::Editor | Role::Manager => &[200, 201, 204],
+    }
+}
+
+/// A new member, by path: what is hidden is no place for one.
+fn to_make(standing: Standing) -> &'static [u16] {
+    if standing.here == Role::Nothing {
+        &[409]
+    } else {
+        to_change(standing)
+    }
+}
+
+fn to_change_in_project(standing: Standing) -> &'static [u16] {
+    if standing.project.reads() {
+        to_change(standing)
+    } else {
+        &[404]
+    }
+}
+
+/// Somebody else's check-out, in the words of the check-out API.
+fn to_check_in(standing: Standing) -> &'static [u16] {
+    match (standing.project.reads(), standing.here) {
+        (false, _) | (_, Role::Nothing) => &[404],
+        (_, Role::Manager) => &[200],
+        (_, Role::Reader | Role::Editor) => &[401],
+    }
+}
+
+fn to_steal(standing: Standing) -> &'static [u16] {
+    match (standing.project.reads(), standing.here) {
+        (false, _) | (_, Role::Nothing) => &[404],
+        (_, Role::Manager) => &[200],
+        (_, Role::Reader | Role::Editor) => &[403],
+    }
+}
+
+/// DocSpace knows one refusal.
+fn to_manage(standing: Standing) -> &'static [u16] {
+    match standing.here {
+        Role::Nothing => &[404],
+        Role::Manager => &[200],
+        Role::Reader | Role::Editor => &[403],
+    }
+}
+
+impl Case<'_> {
+    fn checkout(&self, method: &str, what: &str, body: &str) -> Response {
+        let [file, _, project] = self.ids;
+        let path = format!("/api/project/{project:032x}/inode/{file:032x}{what}");
+        self.bob.send(method, &path, &JSON, body)
+    }
+
+    fn docspace(&self, method: &str, what: &str, body: &Value) -> Response {
+        let path = format!("/api/2.0/files/{what}");
+        self.bob.send(method, &path, &JSON, body.to_string())
+    }
+
+    fn file(&self, method: &str, what: &str, body: &Value) -> Response {
+        self.docspace(method, &format!("file/{}{what}", self.ids[0]), body)
+    }
+}
+
+const JSON: [(&str, &str); 1] = [("Content-Type", "application/json")];
+const FORM: [(&str, &str); 1] = [("Content-Type", "multipart/form-data; boundary=sep")];
+const UPLOAD: &str = "--sep\r\nContent-Disposition: form-data; name=\"file\"; \
+    filename=\"up.txt\"\r\n\r\ntwo\r\n--sep--\r\n";
+
+const fn method(
+    name: &'static str,
+    ask: fn(&Case<'_>) -> Response,
+    expected: fn(Standing) -> &'static [u16],
+) -> Method {
+    Method {
+        name,
+        checked_out: false,
+        ask,
+        expected,
+    }
+}
+
+const fn of_locked(method: Method) -> Method {
+    Method {
+        checked_out: true,
+        ..method
+    }
+}
+
+const METHODS: &[Method] = &[
+    method("GET", |case| case.bob.get(&case.path), to_read),
+    method(
+        "PROPFIND",
+        |case| case.bob.propfind(&case.path, "0", ""),
+        to_read,
+    ),
+    // Where nothing seems to be there is room for a new file, if it is in something.
+    method("PUT", |case| case.bob.put(&case.path, "two"), to_make),
+    method(
+        "PUT new",
+        |case| case.bob.put(&format!("{}.new", case.path), "x"),
+        to_make,
+    ),
+    method(
+        "MKCOL",
+        |case| case.bob.mkcol(&format!("{}.dir", case.path)),
+        to_make,
+    ),
+    method(
+        "PROPPATCH",
+        |case| {
+            let set = "<propertyupdate xmlns='DAV:'><set><prop><x xmlns='urn:x'>1</x></prop></set>\
+                   </propertyupdate>";
+            case.bob.proppatch(&case.path, set)
+        },
+        |standing| {
+            if standing.here.writes() {
+                &[207]
+            } else {
+                to_change(standing)
+            }
+        },
+    ),
+    method(
+        "LOCK",
+        |case| case.bob.lock(&case.path, "Second-600"),
+        to_make,
+    ),
+    method("DELETE", |case| case.bob.delete(&case.path), to_change),
+    method(
+        "MOVE",
+        |case| case.bob.rename(&case.path, &format!("{}.moved", case.path)),
+        to_change,
+    ),
+    method(
+        "COPY",
+        |case| case.bob.copy(&case.path, &format!("{}.copy", case.path)),
+        to_change,
+    ),
+    method(
+        "inode",
+        |case| case.checkout("GET", "", ""),
+        to_read_in_project,
+    ),
+    method(
+        "download",
+        |case| case.checkout("GET", "/content", ""),
+        to_read_in_project,
+    ),
+    method(
+        "lock",
+        |case| case.checkout("GET", "/lock", ""),
+        to_read_in_project,
+    ),
+    method(
+        "checkout",
+        |case| case.checkout("POST", "/checkout", "{}"),
+        to_change_in_project,
+    ),
+    method(
+        "freeze",
+        |case| case.checkout("POST", "/checkout", "{\"type\":\"readonly\"}"),
+        to_change_in_project,
+    ),
+    of_locked(method(
+        "checkin",
+        |case| case.checkout("POST", "/checkin", "{}"),
+        to_check_in,
+    )),
+    of_locked(method(
+        "steallock",
+        |case| case.checkout("POST", "/steallock", "{}"),
+        to_steal,
+    )),
+    method(
+        "version",
+        |case| {
+            let [file, folder, project] = case.ids;
+            let path = format!(
+                "/api/project/{project:032x}/folder/{folder:032x}/inode/{file:032x}/version"
+            );
+            case.bob.send("POST", &path, &FORM, UPLOAD)
+        },
+        to_change_in_project,
+    ),
+    method(
+        "file info",
+        |case| case.file("GET", "", &json!({})),
+        to_read,
+    ),
+    method(
+        "history",
+        |case| case.file("GET", "/history", &json!({})),
+        to_read,
+    ),
+    method(
+        "share",
+        |case| case.file("GET", "/share", &json!({})),
+        to_read,
+    ),
+    // DocSpace says 403 of an unknown file there.
+    method(
+        "protectusers",
+        |case| case.file("GET", "/protectusers", &json!({})),
+        |standing| {
+            if standing.here.reads() {
+                &[200]
+            } else {
+                &[403]
+            }
+        },
+    ),
+    method(
+        "lockFile",
+        |case| case.file("PUT", "/lock", &json!({"lockFile": true})),
+        to_change,
+    ),
+    of_locked(method(
+        "unlock",
+        |case| case.file("PUT", "/lock", &json!({"lockFile": false})),
+        to_manage,
+    )),
+    method(
+        "title",
+        |case| case.file("PUT", "", &json!({"title": "other.txt"})),
+        to_change,
+    ),
+    method(
+        "delete",
+        |case| case.file("DELETE", "", &json!({})),
+        to_change,
+    ),
+    method(
+        "update",
+        |case| {
+            let path = format!("/api/2.0/files/{}/update", case.ids[0]);
+            case.bob.send("PUT", &path, &FORM, UPLOAD)
+        },
+        to_change,
+    ),
+    method(
+        "restore",
+        |case| case.file("POST", "/restoreversion", &json!({"version": 1})),
+        to_change,
+    ),
+    method(
+        "listing",
+        |case| case.docspace("GET", &case.ids[1].to_string(), &json!({})),
+        to_read,
+    ),
+    method(
+        "upload",
+        |case| {
+            let path = format!("/api/2.0/files/{}/upload", case.ids[1]);
+            case.bob.send("POST", &path, &FORM, UPLOAD)
+        },
+        to_change,
+    ),
+    method(
+        "folder",
+        |case| {
+            let title = case.path.rsplit('/').next().map(|name| format!("{name}.d"));
+            case.docspace(
+                "POST",
+                &format!("folder/{}", case.ids[1]),
+                &json!({"title": title}),
+            )
+        },
+        to_change,
+    ),
+    method(
+        "grants",
+        |case| {
+            let nobody = json!({"share": []});
+            case.docspace("PUT", &format!("folder/{}/share", case.ids[1]), &nobody)
+        },
+        to_manage,
+    ),
+];
+
+/// The tree, its admin, and Bob, who has nothing but what is granted to him.
+struct Site {
+    server: Server,
+    admin: Client,
+    bob: Client,
+    bob_id: String,
+}
+
+impl Site {
+    fn start() -> Self {
+        let server = Server::start_with(&["--memory"]);
+        let (admin, bob) = (server.admin_user("root"), server.user("bob"));
+        let mine = bob.get("/api/2.0/people/@self").status(200);
+        let mine: Value = serde_json::from_str(&mine.text()).expect("JSON");
+        let site = Self {
+            bob_id: mine["response"]["id"].as_str().expect("an id").to_owned(),
+            server,
+            admin,
+            bob,
+        };
+        let nothing = ["grant", "set", "/", "none", "--everyone"];
+        assert!(
+            site.server
+                .command(&nothing)
+                .status()
+                .expect("it runs")
+                .success()
+        );
+        site
+    }
+
+    fn id(&self, path: &str) -> u64 {
+        let query = "<propfind xmlns='DAV:'><prop><resource-id/></prop></propfind>";
+        let text = self.admin.propfind(path, "0", query).status(207).text();
+        let (_, id) = text.split_once("<D:href>urn:lockkeeper:").expect("an id");
+        u64::from_str_radix(&id[..32], 16).expect("hexadecimal")
+    }
+
+    fn place(&self, collection: u64, role: Placed) {
+        let access = match role {
+            None => 0,
+            Some("none") => 3,
+            Some("reader") => 2,
+            Some("editor") => 11,
+            Some(_) => 9,
+        };
+        let body = json!({"share": [{"shareTo": self.bob_id, "access": access}]});
+        let path = format!("/api/2.0/files/folder/{collection}/share");
+        self.admin
+            .send("PUT", &path, &JSON, body.to_string())
+            .status(200);
+    }
+
+    /// Tries every method in one folder, and notes those that answer otherwise.
+    fn try_all(&self, folder: &str, project: u64, standing: Standing, wrong: &mut Vec<String>) {
+        let folder_id = self.id(folder);
+        for (number, method) in METHODS.iter().enumerate() {
+            let path = format!("{folder}/f{number}.txt");
+            self.admin.put(&path, "one");
+            let ids = [self.id(&path), folder_id, project];
+            if method.checked_out {
+                let lock = format!("/api/project/{project:032x}/inode/{:032x}/checkout", ids[0]);
+                self.admin.send("POST", &lock, &JSON, "{}").status(200);
+            }
+            let case = Case {
+                bob: &self.bob,
+                path,
+                folder_path: folder,
+                ids,
+            };
+            let answer = (method.ask)(&case);
+            let expected = (method.expected)(standing);
+            if !expected.contains(&answer.status) {
+                let (name, folder) = (method.name, case.folder_path);
+                wrong.push(format!(
+                    "{name} in {folder} of {standing:?}: {} instead of {expected:?}: {}",
+                    answer.status,
+                    answer.text()
+                ));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_face_knows_the_same_roles() {
+    let site = Site::start();
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    let root = site.id("/");
+    for (outer, on_root) in CHOICES.into_iter().enumerate() {
+        site.place(root, on_root);
+        for (number, (top, inner)) in pairs().enumerate() {
+            let (project_path, inner_path) = (
+                format!("/p{outer}-{number}"),
+                format!("/p{outer}-{number}/inner"),
+            );
+            site.admin.mkcol(&project_path).status(201);
+            site.admin.mkcol(&inner_path).status(201);
+            let project = site.id(&project_path);
+            site.place(project, top);
+            site.place(site.id(&inner_path), inner);
+            let at_project = Role::of(&[on_root, top]);
+            let standing = |here| Standing {
+                here,
+                project: at_project,
+            };
+            site.try_all(&project_path, project, standing(at_project), &mut wrong);
+            let here = Role::of(&[on_root, top, inner]);
+            site.try_all(&inner_path, project, standing(here), &mut wrong);
+            cases += 2 * METHODS.len();
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases > 7000, "{cases} cases");
+    let first: Vec<&String> = wrong.iter().take(20).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} differ, such as {first:#?}",
+        wrong.len()
+    );
+}
+
+fn pairs() -> impl Iterator<Item = (Placed, Placed)> {
+    CHOICES
+        .into_iter()
+        .flat_map(|top| CHOICES.into_iter().map(move |inner| (top, inner)))
+}
+
+/// A naive reader who is wrong is noticed.
+#[test]
+fn a_wrong_expectation_is_noticed() {
+    let reader = Standing {
+        here: Role::Reader,
+        project: Role::Reader,
+    };
+    let manager = Standing {
+        here: Role::Manager,
+        ..reader
+    };
+    for method in METHODS {
+        let (less, more) = ((method.expected)(reader), (method.expected)(manager));
+        assert!(
+            less == more || !less.iter().any(|status| more.contains(status)),
+            "{}",
+            method.name
+        );
+    }
+    assert!(Role::Manager.manages() && !Role::Editor.manages());
+}
