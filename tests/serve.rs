@@ -94,6 +94,7 @@ fn the_name_space_of_the_server_is_reserved() {
     alice.put("/.lockkeeper/a", "x").status(403);
     alice.mkcol("/%2elockkeeper").status(403);
     alice.lock("/.lockkeeper/health", "Second-180").status(403);
+    alice.put("/a", "x").status(201);
     alice.rename("/a", "/.lockkeeper/a").status(403);
     alice.rename("/a", "/%2Elockkeeper?query").status(403);
     alice.rename("/a", "/.lockkeeper/ü").status(403);
