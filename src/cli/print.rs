@@ -32,11 +32,13 @@ impl Format {
 /// Columns as wide as their widest cell; a dash stands for an empty one, so that columns can be
 /// counted.
 pub(super) fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> String {
-    let titles = titles.map(str::to_owned);
-    let mut lines: Vec<[&str; N]> = vec![titles.each_ref().map(String::as_str)];
-    lines.extend(rows.iter().map(|row| row.each_ref().map(String::as_str)));
+    let mut lines = vec![titles.map(str::to_owned)];
+    lines.extend(
+        rows.iter()
+            .map(|row| row.each_ref().map(|cell| shown(cell))),
+    );
     for cell in lines.iter_mut().flatten().filter(|cell| cell.is_empty()) {
-        *cell = "-";
+        "-".clone_into(cell);
     }
     let width = |column: usize| {
         let cells = lines.iter().map(|line| line[column].chars().count());
@@ -55,9 +57,42 @@ pub(super) fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> 
     text
 }
 
+/// Somebody else chose the names of files: they neither begin lines of their own nor steer the
+/// terminal of whoever lists them.
+fn shown(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    for c in cell.chars() {
+        if c.is_control() || is_direction(c) {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// What turns the direction of writing around, by which a name can look like another one
+/// (Unicode TR 36, 2.11).
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        fn check(cell: &str, expect: &str) {
+            assert_eq!(shown(cell), expect, "{cell:?}");
+        }
+        check("/Jörg's plan (1).odt", "/Jörg's plan (1).odt");
+        check("/a\n/b  check-out\r", "/a\\n/b  check-out\\r");
+        check("\u{1b}[2J\u{9b}31m\u{7f}", "\\u{1b}[2J\\u{9b}31m\\u{7f}");
+        check("\u{202e}gpj.exe", "\\u{202e}gpj.exe");
+        let row = [["a\nb".to_owned()]];
+        assert_eq!(table(["PATH"], &row), "PATH\na\\nb\n");
+    }
 
     #[test]
     fn the_table_lines_up() {

@@ -85,6 +85,15 @@ pub enum Noun {
     ApiKey,
 }
 
+impl Noun {
+    const fn article(self) -> &'static str {
+        match self {
+            Self::User | Self::Group => "a",
+            Self::ApiKey => "an",
+        }
+    }
+}
+
 impl fmt::Display for Noun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -100,8 +109,9 @@ impl fmt::Display for Noun {
 pub enum AccessError {
     /// The name cannot be one.
     #[error(
-        "{1:?} cannot be the name of a {0}: 1 to {NAME_CHARS_MAX} characters, no colon, no control \
-         characters, no space at either end"
+        "{1:?} cannot be the name of {article} {0}: 1 to {NAME_CHARS_MAX} characters, no colon, \
+         no control characters, no space at either end",
+        article = .0.article()
     )]
     Name(Noun, String),
     /// The display name cannot be one.
@@ -128,7 +138,7 @@ pub enum AccessError {
     #[error(transparent)]
     Path(#[from] PathError),
     /// There is one already.
-    #[error("there is already a {0} {1:?}")]
+    #[error("there is already {article} {0} {1:?}", article = .0.article())]
     Exists(Noun, String),
     /// There is none.
     #[error("there is no {0} {1:?}")]

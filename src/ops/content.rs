@@ -66,6 +66,9 @@ pub struct Manner {
     pub modified: Option<Timestamp>,
     /// Only if the file still has this version, which the content was built upon.
     pub base: Option<u64>,
+    /// The lock that the client believes to write under. Once that has ended, somebody else may
+    /// have written.
+    pub under: Option<LockToken>,
     /// What becomes of the user's check-out.
     pub then: Then,
 }
@@ -338,6 +341,12 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         return Err(DavError::PreconditionFailed(
             "the file was changed during the partial upload".to_owned(),
         ));
+    }
+    if let Some(under) = manner.under {
+        let around = tx.surroundings(&visit.walk, false).await?;
+        if !around.in_force().any(|lock| lock.token == under) {
+            return Err(DavError::TokenMismatch);
+        }
     }
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);

@@ -149,6 +149,25 @@ fn a_transient_lock_must_be_named_before_or_behind_the_file() {
     assert!(site.lock().is_null());
 }
 
+/// Whoever held it may have written since.
+#[test]
+fn nothing_is_uploaded_under_a_lock_that_has_ended() {
+    let site = Site::start();
+    let check_out = |client| site.post(client, "/checkout", "{}").text("lockId");
+    let ended = check_out(&site.alice);
+    site.post(&site.alice, "/checkin", "").is(200, code::NONE);
+    let late = || form(&[field("lockId", &ended), file(b"late")]);
+    site.upload(&site.alice, late())
+        .is(500, code::LOCK_CONFLICT);
+    let standing = check_out(&site.alice);
+    site.upload(&site.alice, late())
+        .is(500, code::LOCK_CONFLICT);
+    assert_eq!(site.content(), "one");
+    let under = form(&[field("lockId", &standing), file(b"two")]);
+    site.upload(&site.alice, under).is(200, code::NONE);
+    assert_eq!(site.content(), "two");
+}
+
 #[test]
 fn forms_that_are_wrong_change_nothing() {
     let site = Site::start();

@@ -114,3 +114,23 @@ fn roles() {
         404,
     );
 }
+
+/// It is done, so it is no refusal, although nothing of it can be told any more.
+#[test]
+fn a_manager_may_leave() {
+    let server = Server::start();
+    let (alice, admin) = (server.user("alice"), server.admin());
+    let folder = make_folder(&admin, ROOT, "plans");
+    let path = format!("/files/folder/{folder}/share");
+    let me = get(&alice, "/people/@self")["id"].clone();
+    for (who, access) in [(&admin, 9), (&alice, 3)] {
+        let body = json!({ "share": [{ "shareTo": me, "access": access }] });
+        let told = call(who, "PUT", &path, &body);
+        assert_eq!(
+            told.as_array().map(Vec::is_empty),
+            Some(access == 3),
+            "{told}"
+        );
+    }
+    refusal(&alice, "GET", &path, &Value::Null, 404);
+}

@@ -43,10 +43,13 @@ pub(super) enum Presented {
 }
 
 impl Credentials<'_> {
-    /// Where every client may put them.
+    /// Where every client may put them. Of two, a proxy might believe one and we the other, so
+    /// they count as none.
     pub fn in_authorization(headers: &HeaderMap) -> Credentials<'_> {
+        let mut values = headers.get_all(AUTHORIZATION).into_iter();
+        let only = values.next().filter(|_| values.next().is_none());
         Credentials {
-            authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+            authorization: only.map(HeaderValue::as_bytes),
             token: None,
             cookie: None,
         }
@@ -67,7 +70,13 @@ impl Credentials<'_> {
     /// Whether a program put something here on purpose: browsers send passwords and cookies by
     /// themselves, but never a token in a header.
     pub fn are_deliberate(&self) -> bool {
-        let bearer = |value: &[u8]| matches!(parse_authorization(value), Some(Presented::Token(_)));
+        let bearer = |value: &[u8]| match parse_authorization(value) {
+            // A foreign one says nothing, and a cookie beside it counts.
+            Some(Presented::Token(token)) => {
+                self.cookie.is_none() || Secret::kind_of(&token).is_some()
+            }
+            Some(Presented::Password(..)) | None => false,
+        };
         self.token.is_some() || self.authorization.is_some_and(bearer)
     }
 
@@ -181,6 +190,10 @@ mod tests {
         check(&[("authorization", "Basic YTpi")], false);
         check(&[("cookie", "asc_auth_key=at-1")], false);
         check(&[("authorization", "Bearer at-1")], true);
+        check(&[("authorization", "Bearer eyJ.e.s")], true);
+        let cookie = ("cookie", "asc_auth_key=at-1");
+        check(&[("authorization", "Bearer at-2"), cookie], true);
+        check(&[("authorization", "Bearer eyJ.e.s"), cookie], false);
         check(&[("apikeybearer", "sk-1")], true);
     }
 
@@ -199,6 +212,11 @@ mod tests {
             assert_eq!(told(there.read()).as_deref(), docspace, "{headers:?}");
         }
         check(&[], None, None);
+        let twice = [
+            ("authorization", "Basic YTpi"),
+            ("authorization", "Bearer sk-1"),
+        ];
+        check(&twice, None, None);
         check(&[("cookie", "asc_auth_key=at-1")], None, Some("at-1"));
         check(
             &[("cookie", "a=b;asc_auth_key=at-1; c=d")],

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{Answer, Call, answer, incomplete, listing};
 use crate::ops::Ask;
-use crate::ops::content::{Manner, Outcome, Then, Uploaded};
+use crate::ops::content::{Manner, Outcome, Uploaded};
 use crate::ops::intake::Intake;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{
@@ -159,7 +159,7 @@ fn manner(call: &Call, base: Option<u64>) -> Manner {
     Manner {
         modified: modified_override(&call.headers),
         base,
-        then: Then::Nothing,
+        ..Manner::default()
     }
 }
 

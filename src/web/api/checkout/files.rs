@@ -182,13 +182,9 @@ pub(super) async fn upload(mut call: Call) -> Answered {
     let file = form.seek_file().await?;
     let mut intake = Intake::new(&call.dav, form.length())?;
     form.pour(&mut intake).await?;
-    let then = read_fields(&mut inode.ask, &form)?;
+    let manner = read_fields(&mut inode.ask, &form)?;
     let generic = |told: &String| !told.eq_ignore_ascii_case("application/octet-stream");
     let content = intake.finish(file.media_type.filter(generic)).await?;
-    let manner = Manner {
-        then,
-        ..Manner::default()
-    };
     let uploaded = call.dav.upload(&inode.ask, content, manner).await?;
     inode.detail.resource = uploaded.file;
     inode.ask.conditions = Conditions::default();
@@ -210,16 +206,23 @@ async fn may_upload(call: &Call, ask: &Ask) -> Result<(), Fault> {
     }
 }
 
-/// The fields beside the file: `lockId` goes into the ask.
-fn read_fields(ask: &mut Ask, form: &Form) -> Result<Then, Fault> {
-    let named = lock_id_of_field(form.field("lockId"))?.map(|id| id.0);
-    ask.lock_token = named.map(|token| token.to_string());
-    match form.field("checkIn") {
+/// The fields beside the file: `lockId` goes into the ask, too.
+fn read_fields(ask: &mut Ask, form: &Form) -> Result<Manner, Fault> {
+    let under = lock_id_of_field(form.field("lockId"))?.map(|id| id.0);
+    ask.lock_token = under.map(|token| token.to_string());
+    let then = match form.field("checkIn") {
         // C# spells them with a capital.
-        Some("true" | "True") => Ok(Then::CheckIn(named)),
-        Some("false" | "False") | None => Ok(Then::Nothing),
-        Some(other) => Err(Fault::bad_request(format!(
-            "checkIn must be true or false, not {other:?}"
-        ))),
-    }
+        Some("true" | "True") => Then::CheckIn(under),
+        Some("false" | "False") | None => Then::Nothing,
+        Some(other) => {
+            return Err(Fault::bad_request(format!(
+                "checkIn must be true or false, not {other:?}"
+            )));
+        }
+    };
+    Ok(Manner {
+        under,
+        then,
+        ..Manner::default()
+    })
 }

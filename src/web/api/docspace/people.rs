@@ -59,7 +59,8 @@ async fn one(call: Call) -> Answered {
         Ok(id) => access::find_by_id(&call.dav, UserId(id)).await,
         Err(_) => access::find(&call.dav, named).await,
     };
-    let user = found.map_err(unanswered)?.ok_or(NO_USER)?;
+    let user = found.map_err(unanswered)?;
+    let user = user.filter(|user| may_know(&call, user)).ok_or(NO_USER)?;
     Ok(asked.one(full(&user, &call.base)))
 }
 
@@ -80,10 +81,20 @@ async fn all(call: Call) -> Answered {
             .iter()
             .any(|text| text.to_lowercase().contains(&wanted))
     };
-    let found: Vec<&User> = users.iter().filter(fits).collect();
+    let known = users.iter().filter(|user| may_know(&call, user));
+    let found: Vec<&User> = known.filter(fits).collect();
     let total = found.len();
     let page = found.into_iter().skip(start).take(count);
     Ok(asked.page(page.map(|user| full(user, &call.base)).collect(), total))
+}
+
+/// A key that is confined to a collection does not open the directory of users. Who works on the
+/// files that it reaches is told with these files.
+fn may_know(call: &Call, user: &User) -> bool {
+    let asker = call.principal();
+    asker.map_or(true, |asker| {
+        asker.scope.within.is_none() || asker.id == user.id
+    })
 }
 
 /// The one user with this address. Where several have it, it names none of them.
@@ -92,5 +103,6 @@ pub(super) async fn find_by_email(call: &Call, email: &str) -> Result<Option<Use
     let mut found = users
         .into_iter()
         .filter(|user| !email.is_empty() && user.email.eq_ignore_ascii_case(email));
-    Ok(found.next().filter(|_| found.next().is_none()))
+    let first = found.next().filter(|user| may_know(call, user));
+    Ok(first.filter(|_| found.next().is_none()))
 }
