@@ -98,7 +98,12 @@ fn what_cannot_be_taken_is_said() {
         "no persistent lock",
     );
     check(server, &["lock", "thaw", "/a/f"], 3, "no read-only lock");
-    check(server, &["lock", "release", "/a/f"], 3, "not locked");
+    check(
+        server,
+        &["lock", "release", "/a/f"],
+        3,
+        "nothing is locked here",
+    );
 
     check(
         server,
