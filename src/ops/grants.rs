@@ -184,3 +184,58 @@ async fn require_room_for(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::grants::GrantBook;
+
+    const NOW: Timestamp = Timestamp(1000);
+
+    async fn are_few(dav: &Dav) -> bool {
+        let book = dav.read(&(), |txn, ()| {
+            Box::pin(async move { Ok(Tx::new(txn, NOW).grant_book().await?) })
+        });
+        matches!(book.await, Ok(GrantBook::Few(_)))
+    }
+
+    /// With many grants they are looked up one by one, and say the same.
+    #[tokio::test]
+    async fn few_grants_and_many_say_the_same() {
+        const MANY: usize = 40;
+        let dav = Dav::memory(NOW).await;
+        let about = |path: &str| Ask::of(DavPath::from_plain(path, 100).expect("a path"), NOW);
+        let mut admin = about("/");
+        admin.principal.admin = true;
+        let folder = |number: usize| format!("/{number}");
+        let on = |path: &str| Ask {
+            target: about(path).target,
+            ..admin.clone()
+        };
+        let hides = async |number| dav.find(&about(&folder(number))).await.is_err();
+        for number in 0..MANY {
+            let at = on(&folder(number));
+            dav.make_collection(&at).await.expect("made");
+            let role = if number % 2 == 0 {
+                Role::None
+            } else {
+                Role::Reader
+            };
+            dav.set_grant(&at, Grantee::Everyone, Some(role))
+                .await
+                .expect("granted");
+            assert_eq!(hides(number).await, number % 2 == 0, "{number}");
+        }
+        assert!(!are_few(&dav).await);
+        for number in 0..MANY {
+            assert_eq!(hides(number).await, number % 2 == 0, "{number}");
+        }
+        for number in 10..MANY {
+            dav.delete(&on(&folder(number))).await.expect("deleted");
+        }
+        assert!(are_few(&dav).await);
+        assert!(hides(0).await && !hides(1).await);
+        let found = dav.all_grants().await.expect("listed");
+        assert_eq!(found.len(), 11, "of the root and of ten folders");
+    }
+}

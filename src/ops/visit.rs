@@ -13,6 +13,7 @@ use crate::rights::{
 };
 use crate::store::Walk;
 use crate::store::engine::StoreError;
+use crate::store::grants::GrantBook;
 use crate::store::tx::Tx;
 
 /// The asking user with what grants are compared with.
@@ -20,6 +21,7 @@ use crate::store::tx::Tx;
 pub(super) struct Visitor<'a> {
     principal: &'a Principal,
     groups: Vec<GroupId>,
+    book: GrantBook,
 }
 
 /// Where a path leads for one user.
@@ -46,8 +48,41 @@ pub(super) struct Page {
 
 impl<'a> Visitor<'a> {
     pub(super) async fn of(tx: &mut Tx<'_>, principal: &'a Principal) -> Result<Self, StoreError> {
-        let groups = tx.groups_of(principal.id).await?;
-        Ok(Self { principal, groups })
+        let book = tx.grant_book().await?;
+        let groups = if book.may_name_groups() {
+            tx.groups_of(principal.id).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            principal,
+            groups,
+            book,
+        })
+    }
+
+    /// The grants on each of these resources.
+    async fn grants_on(
+        &self,
+        tx: &mut Tx<'_>,
+        ids: &[ResourceId],
+    ) -> Result<Vec<Vec<Grant>>, StoreError> {
+        let GrantBook::Few(all) = &self.book else {
+            return tx.grants_on(ids).await;
+        };
+        let of = |id: &ResourceId| {
+            let found = all.iter().find(|(collection, _)| collection == id);
+            found.map(|(_, grants)| grants.clone()).unwrap_or_default()
+        };
+        Ok(ids.iter().map(of).collect())
+    }
+
+    /// Every collection that has grants.
+    async fn granted_collections(&self, tx: &mut Tx<'_>) -> Result<Vec<ResourceId>, StoreError> {
+        match &self.book {
+            GrantBook::Few(all) => Ok(all.iter().map(|(collection, _)| *collection).collect()),
+            GrantBook::Many => tx.granted_collections().await,
+        }
     }
 
     pub(super) fn subject(&self) -> Subject<'_> {
@@ -86,7 +121,7 @@ impl<'a> Visitor<'a> {
         let found = ids.len();
         // As many look-ups as if everything were there.
         ids.resize(path.names().len() + 1, ResourceId::ABOVE_ROOT);
-        let grants = tx.grants_on(&ids).await?;
+        let grants = self.grants_on(tx, &ids).await?;
         let mut positions = self.along(ids.into_iter().take(found), &grants);
         let is_there = walk.found().is_some();
         while let Some(last) = positions.last()
@@ -119,7 +154,7 @@ impl<'a> Visitor<'a> {
             .flatten();
         let inner = found.iter().filter(|member| member.is_collection());
         let inner: Vec<ResourceId> = inner.map(|member| member.id).collect();
-        let mut grants = tx.grants_on(&inner).await?.into_iter();
+        let mut grants = self.grants_on(tx, &inner).await?.into_iter();
         let subject = self.subject();
         let step = |member: Resource| {
             let own = if member.is_collection() {
@@ -309,7 +344,7 @@ impl Visit<'_> {
         if self.visitor.principal.is_administrator() {
             return Ok(());
         }
-        for collection in tx.granted_collections().await? {
+        for collection in self.visitor.granted_collections(tx).await? {
             let Some((mut way, _)) = tx.locate(collection).await? else {
                 continue;
             };
@@ -317,7 +352,7 @@ impl Visit<'_> {
                 continue;
             }
             way.push(collection);
-            let grants = tx.grants_on(&way).await?;
+            let grants = self.visitor.grants_on(tx, &way).await?;
             let positions = self.visitor.along(way.into_iter(), &grants);
             let there = positions.last().copied().unwrap_or(Position::START);
             if !self.visitor.privileges(there).has(privilege) {

@@ -1,8 +1,11 @@
-//! Rows of grants: one for each collection that has any, and an index by grantee.
+//! Rows of grants: one for each collection that has any, an index by grantee, and one that has them
+//! all while they are few.
+
+use serde::{Deserialize, Serialize};
 
 use super::engine::StoreError;
 use super::keys;
-use super::tx::Tx;
+use super::tx::{Tx, decode};
 use crate::resource::ResourceId;
 use crate::rights::{Grant, Grantee, Role};
 
@@ -12,7 +15,57 @@ pub const GRANTS_PER_COLLECTION_MAX: usize = 100;
 /// Most collections with grants. Removing or moving a collection looks at those below it.
 pub const GRANTED_COLLECTIONS_MAX: usize = 10_000;
 
+/// Most collections in the book, and most grants.
+const BOOK_COLLECTIONS_MAX: usize = 32;
+const BOOK_GRANTS_MAX: usize = 64;
+
+/// All grants there are, while they are few. Every request needs those on its way; of most stores
+/// one look-up tells them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GrantBook {
+    /// The grants of each collection that has any.
+    Few(Vec<(ResourceId, Vec<Grant>)>),
+    /// More than fit: each collection is asked for its own.
+    Many,
+}
+
+impl GrantBook {
+    /// Whether it matters which groups somebody is in.
+    pub fn may_name_groups(&self) -> bool {
+        let of_group = |grant: &Grant| matches!(grant.to, Grantee::Group(_));
+        match self {
+            Self::Few(all) => all.iter().any(|(_, grants)| grants.iter().any(of_group)),
+            Self::Many => true,
+        }
+    }
+}
+
 impl Tx<'_> {
+    /// All grants, while they are few.
+    pub async fn grant_book(&mut self) -> Result<GrantBook, StoreError> {
+        let book = self.row(keys::grant_book()).await?;
+        Ok(book.unwrap_or(GrantBook::Many))
+    }
+
+    /// After a change of grants.
+    async fn rewrite_book(&mut self) -> Result<(), StoreError> {
+        let rows = self
+            .scan(keys::all_grants(), BOOK_COLLECTIONS_MAX + 1)
+            .await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for (key, value) in &rows {
+            let grants: Vec<Grant> = decode(value)?;
+            all.extend(keys::id_at_end(key).map(|id| (ResourceId(id), grants)));
+        }
+        let grants: usize = all.iter().map(|(_, grants)| grants.len()).sum();
+        let book = if all.len() > BOOK_COLLECTIONS_MAX || grants > BOOK_GRANTS_MAX {
+            GrantBook::Many
+        } else {
+            GrantBook::Few(all)
+        };
+        self.put(keys::grant_book(), &book)
+    }
+
     /// The grants on each of these resources, in their order.
     pub async fn grants_on(&mut self, ids: &[ResourceId]) -> Result<Vec<Vec<Grant>>, StoreError> {
         let keys: Vec<_> = ids.iter().map(|id| keys::grants(*id)).collect();
@@ -50,10 +103,10 @@ impl Tx<'_> {
         }
         if grants.is_empty() {
             self.delete(keys::grants(collection));
-            Ok(())
         } else {
-            self.put(keys::grants(collection), &grants)
+            self.put(keys::grants(collection), &grants)?;
         }
+        self.rewrite_book().await
     }
 
     /// Takes away everything that was granted to somebody who is no more.
@@ -72,9 +125,10 @@ impl Tx<'_> {
         for grant in &grants {
             self.delete(keys::granted(grant.to, id));
         }
-        if !grants.is_empty() {
-            self.delete(keys::grants(id));
+        if grants.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.delete(keys::grants(id));
+        self.rewrite_book().await
     }
 }

@@ -27,6 +27,7 @@
 //! | credential | `k` SHA-256 of its secret | the credential |
 //! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
 //! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
+//! | all grants | `m/grants` | them, while they are few |
 //! | next free id | `m/next_id` | id |
 
 use std::borrow::Cow;
@@ -285,6 +286,10 @@ pub(super) fn expiry(expires: Timestamp, secret: &SecretHash) -> Key {
 /// Expiries up to and including `now`.
 pub(super) fn expiries_until(now: Timestamp) -> Range<Key> {
     key(b'j', &[])..key(b'j', &[&now.0.saturating_add(1).to_be_bytes()])
+}
+
+pub(super) fn grant_book() -> Key {
+    Bytes::from_static(b"m/grants")
 }
 
 pub(super) fn next_id() -> Key {
