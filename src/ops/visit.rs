@@ -259,7 +259,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// The same for a new file: neither PUT nor LOCK makes one whose address ends in a slash.
+    /// [`Self::gap`] for a new file: neither PUT nor LOCK makes one whose address ends in a slash.
     pub(super) fn file_gap(&self) -> Result<(ResourceId, &Name), DavError> {
         if self.path.has_trailing_slash() {
             return Err(DavError::Conflict(
@@ -292,7 +292,7 @@ impl Visit<'_> {
     }
 
     /// The same at the collection that holds it.
-    pub(super) fn require_at_parent(&self, privilege: Privilege) -> Result<(), DavError> {
+    fn require_at_parent(&self, privilege: Privilege) -> Result<(), DavError> {
         let above = self.walk.ancestors().unwrap_or_default().len();
         let Some(position) = above
             .checked_sub(1)
@@ -331,8 +331,8 @@ impl Visit<'_> {
         ))
     }
 
-    /// The same at every collection below that has grants of its own. The answer does not say
-    /// which one it is: the user may not be allowed to know.
+    /// Refuses the user who lacks `privilege` at a collection below that has grants of its own. The
+    /// answer does not say which one it is: the user may not be allowed to know.
     pub(super) async fn require_below(
         &self,
         tx: &mut Tx<'_>,
