@@ -10,8 +10,8 @@ use thiserror::Error;
 /// An ordered byte key.
 pub type Key = Bytes;
 
-/// What [`Txn::append`] adds to a prefix: the number of the commit in eight bytes, and of the row in
-/// the commit in two, both big-endian. Numbers may be left out.
+/// What [`Txn::append`] adds to a prefix: the number of the commit in eight bytes, and of the row
+/// in the commit in two, both big-endian. Numbers may be left out.
 pub const APPENDED_KEY_BYTES: usize = 10;
 
 /// What a transaction is for.

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use super::engine::StoreError;
 use super::keys;
 use super::tx::Tx;
+use crate::event::Place;
+use crate::lock::Lock;
 use crate::lock::rules::Cleared;
 use crate::protocol::path::{DavPath, Name};
 use crate::resource::{Resource, ResourceId, UserId};
@@ -250,17 +252,17 @@ impl Tx<'_> {
     }
 
     /// Removes `resource` and everything below it. What a collection held is out of reach at once
-    /// and removed bit by bit by [`Tx::reap`].
+    /// and removed bit by bit by [`Tx::reap`]. Returns the locks that end with it.
     pub async fn remove(
         &mut self,
         cleared: &Cleared,
         parent: ResourceId,
         resource: &Resource,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<(Lock, Place)>, StoreError> {
         demand(cleared, resource.id)?;
-        self.drop_locks(resource.id).await?;
+        let lost = self.drop_locks(resource.id).await?;
         self.drop_rows(parent, resource).await?;
-        Ok(())
+        Ok(lost)
     }
 
     /// Takes a resource out of its parent, and what it has with it; returns how many rows its
