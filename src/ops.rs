@@ -19,6 +19,7 @@ pub mod lock_list;
 pub mod locking;
 pub mod password;
 pub mod properties;
+mod pruning;
 pub mod relocate;
 pub mod target;
 pub mod versions;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use access::Principal;
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use pruning::Pruning;
 use target::Target;
 use tokio::sync::Notify;
 
@@ -59,10 +61,12 @@ pub struct Dav {
     blobs: Blobs,
     ids: Ids,
     config: Config,
-    /// Told when content may have lost its last user.
+    /// Told when content may have lost its last user, or a file has versions too many.
     content_ended: Notify,
     /// Content files that perhaps no transaction names.
     doubtful: Mutex<Vec<ContentId>>,
+    /// Old versions that may have to go.
+    pruning: Mutex<Pruning>,
 }
 
 /// What every request says about itself.
@@ -190,6 +194,7 @@ impl Dav {
             config,
             content_ended: Notify::new(),
             doubtful: Mutex::default(),
+            pruning: Mutex::default(),
         })
     }
 

@@ -151,6 +151,7 @@ impl Dav {
         if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
+        self.tell_succeeded(&uploaded.file);
         Ok(uploaded)
     }
 
@@ -354,9 +355,9 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         Then::Nothing => Vec::new(),
         Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
     };
-    let keep = upload.dav.config.versions.keep;
+    let how = upload.dav.succession();
     let file = tx
-        .replace_content(&cleared, parent, file, new, modified, keep)
+        .replace_content(&cleared, parent, file, new, modified, how)
         .await?;
     Ok(Uploaded {
         file,

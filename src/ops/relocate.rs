@@ -2,7 +2,7 @@
 
 use super::content::Outcome;
 use super::gate::{clear, judge, refused};
-use super::landing::{Landing, Transfer, land, vacate};
+use super::landing::{Landed, Landing, Transfer, land, vacate};
 use super::target::Destination;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
@@ -12,9 +12,9 @@ use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
 use crate::resource::{Resource, ResourceId};
 use crate::rights::Privilege;
-use crate::store::NewContent;
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
+use crate::store::{NewContent, Succession};
 
 impl Dav {
     /// DELETE: the resource and everything below it, or nothing.
@@ -47,19 +47,12 @@ impl Dav {
             ask,
             destination: destination.into(),
             overwrite,
+            number: None,
         };
-        let outcome = self
+        let landed = self
             .write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
             .await?;
-        self.tell_replaced(outcome);
-        Ok(outcome)
-    }
-
-    /// What a COPY or MOVE replaced may have been the last to use its content.
-    pub(super) fn tell_replaced(&self, outcome: Outcome) {
-        if outcome == Outcome::Replaced {
-            self.content_ended.notify_one();
-        }
+        Ok(self.tell_landed(&landed))
     }
 }
 
@@ -72,7 +65,7 @@ fn source<'a>(visit: &'a Visit<'_>) -> Result<(&'a Resource, ResourceId), DavErr
     Ok((resource, parent.id))
 }
 
-async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
+async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Landed, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
@@ -89,16 +82,16 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     };
     let leaving = clear(&mut tx, dav, ask, &visit, doing).await?;
     require_no_gain(&mut tx, ask, (&visit, resource.id), &landing).await?;
-    if let Some(target) = landing.next_version_of(resource) {
+    if let Some((content, target)) = landing.next_version_of(resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
-        move_onto_file(
+        let file = move_onto_file(
             &mut tx,
             (&leaving, parent, resource),
             (&cleared, &landing, target),
-            dav.config.versions.keep,
-        )
-        .await?;
-        return Ok(Outcome::Replaced);
+            NewContent::sharing(content, content.version),
+            dav.succession(),
+        );
+        return Ok(Landed::OnFile(file.await?));
     }
     let entering = vacate(&mut tx, transfer, &landing).await?;
     carry_locks(&mut tx, resource, &landing).await?;
@@ -110,7 +103,7 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
         (&ancestors, &landing.name),
     )
     .await?;
-    Ok(landing.outcome())
+    Ok(landing.landed())
 }
 
 /// Somebody else's lock goes along to where the user may not release it either, or the privilege
@@ -159,18 +152,17 @@ async fn move_onto_file(
     tx: &mut Tx<'_>,
     (leaving, parent, from): (&Cleared, ResourceId, &Resource),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
-    keep: u32,
-) -> Result<(), DavError> {
+    new: NewContent,
+    how: Succession,
+) -> Result<Resource, DavError> {
     merge_locks(tx, from, landing, target).await?;
-    if let Some(content) = &from.content {
-        let new = NewContent::sharing(content, content.version);
-        let to = tx
-            .replace_content(cleared, landing.parent, target, new, from.modified, keep)
-            .await?;
-        tx.replace_properties(cleared, landing.parent, from, &to)
-            .await?;
-    }
-    Ok(tx.remove(leaving, parent, from).await?)
+    let to = tx
+        .replace_content(cleared, landing.parent, target, new, from.modified, how)
+        .await?;
+    tx.replace_properties(cleared, landing.parent, from, &to)
+        .await?;
+    tx.remove(leaving, parent, from).await?;
+    Ok(to)
 }
 
 /// The locks of a file that is moved onto `target` go along if that has none, and end otherwise.
