@@ -85,7 +85,7 @@ impl Content {
 
     /// The strong entity tag of this version.
     pub fn etag(&self) -> EntityTag {
-        EntityTag::strong(format!("{:016x}", self.version))
+        EntityTag::of_version(self.version)
     }
 }
 
