@@ -70,7 +70,7 @@ pub(super) async fn end_check_out(
         Err(refusal) => return Err(not_yours(tx, refusal).await?),
     };
     for ended in &ended {
-        lock_ended(tx, ask, ended.lock()).await?;
+        lock_ended(tx, ask, ended.lock(), visit.place())?;
         tx.end_lock(ended).await?;
     }
     Ok(ended.iter().map(|ended| ended.lock().clone()).collect())

@@ -14,3 +14,6 @@ pub use page::{EventAsk, EventPage, EventView, PAGE_MAX, Since};
 pub(super) use pruning::Counted;
 pub(super) use refusals::Refusals;
 pub(super) use telling::{lock_ended, locks_lost, tell};
+
+#[cfg(test)]
+mod tests;

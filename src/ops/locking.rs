@@ -308,10 +308,8 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
         tx.renew_lock(&old, &granted)?;
-        if let Some(place) = tx.place_of(old.root).await? {
-            let fact = What::Lock(LockChange::Refreshed, granted.lock().into());
-            tell(&mut tx, ask, place, fact)?;
-        }
+        let fact = What::Lock(LockChange::Refreshed, granted.lock().into());
+        tell(&mut tx, ask, visit.place_on_way(old.root), fact)?;
         let href = lock_root_href(&mut tx, &old).await?;
         let at_root = visit.privileges_at(old.root);
         let lock = granted.lock().clone();
@@ -353,7 +351,7 @@ pub(super) async fn end_named(
     let asker = asker(ask, &[], visit.super_check_in_at(lock.root));
     match rules::release(&asker, &lock) {
         Ok(ended) => {
-            lock_ended(tx, ask, &lock).await?;
+            lock_ended(tx, ask, &lock, visit.place_on_way(lock.root))?;
             tx.end_lock(&ended).await?;
             Ok(lock)
         }

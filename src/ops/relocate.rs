@@ -184,7 +184,7 @@ async fn move_onto_file(
 ) -> Result<(), DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let from = visit.resource()?;
-    merge_locks(tx, ask, from, landing, target).await?;
+    merge_locks(tx, ask, (from, visit.place()), landing, target).await?;
     if let Some(content) = &from.content {
         let new = NewContent::sharing(content, content.version);
         let keep = dav.config.versions.keep;
@@ -220,7 +220,7 @@ pub(super) fn tell_overwritten(
 async fn merge_locks(
     tx: &mut Tx<'_>,
     ask: &Ask,
-    from: &Resource,
+    (from, place): (&Resource, Place),
     landing: &Landing<'_>,
     target: &Resource,
 ) -> Result<(), DavError> {
@@ -231,7 +231,7 @@ async fn merge_locks(
             Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
         };
         for ended in &ended {
-            lock_ended(tx, ask, ended.lock()).await?;
+            lock_ended(tx, ask, ended.lock(), place.clone())?;
             tx.end_lock(ended).await?;
         }
         return Ok(());

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::{APPENDED_KEY_BYTES, Key, StoreError};
 use super::keys;
 use super::tx::{Tx, decode, encode};
-use crate::event::{Event, Place};
+use crate::event::Event;
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
 use crate::rights::Grant;
@@ -185,22 +185,6 @@ impl Tx<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Where the resource with this id is; `None` when it has ended.
-    pub async fn place_of(&mut self, id: ResourceId) -> Result<Option<Place>, StoreError> {
-        let Some((path, is_collection)) = self.path_of(id).await? else {
-            return Ok(None);
-        };
-        let Some((mut way, _)) = self.locate(id).await? else {
-            return Ok(None);
-        };
-        way.push(id);
-        Ok(Some(Place {
-            way,
-            path: path.to_plain(),
-            is_collection,
-        }))
     }
 
     /// The secret by which places in the record are told without telling how much happens; `fresh`

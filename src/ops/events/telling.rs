@@ -5,6 +5,7 @@ use crate::lock::Lock;
 use crate::ops::Ask;
 use crate::ops::access::Principal;
 use crate::ops::visit::Visit;
+use crate::protocol::path::DavPath;
 use crate::resource::{Resource, ResourceId};
 use crate::store::engine::StoreError;
 use crate::store::tx::Tx;
@@ -35,18 +36,6 @@ pub(in crate::ops) fn tell(
     })
 }
 
-/// Writes down that the asking user ends a lock, which still stands.
-pub(in crate::ops) async fn lock_ended(
-    tx: &mut Tx<'_>,
-    ask: &Ask,
-    lock: &Lock,
-) -> Result<(), StoreError> {
-    match tx.place_of(lock.root).await? {
-        Some(place) => lock_lost(tx, ask, lock, place),
-        None => Ok(()),
-    }
-}
-
 /// Writes down that these locks end with what they hang on, or have lapsed before.
 pub(in crate::ops) fn locks_lost(
     tx: &mut Tx<'_>,
@@ -55,7 +44,7 @@ pub(in crate::ops) fn locks_lost(
 ) -> Result<(), StoreError> {
     for (lock, place) in lost {
         if lock.stands_at(ask.now) {
-            lock_lost(tx, ask, &lock, place)?;
+            lock_ended(tx, ask, &lock, place)?;
         } else {
             tx.record(&Event::expired(&lock, place))?;
         }
@@ -63,7 +52,13 @@ pub(in crate::ops) fn locks_lost(
     Ok(())
 }
 
-fn lock_lost(tx: &mut Tx<'_>, ask: &Ask, lock: &Lock, place: Place) -> Result<(), StoreError> {
+/// Writes down that the asking user ends a lock, which still stands.
+pub(in crate::ops) fn lock_ended(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    lock: &Lock,
+    place: Place,
+) -> Result<(), StoreError> {
     let change = if lock.owner == ask.principal.id {
         LockChange::Released
     } else {
@@ -80,6 +75,19 @@ impl Visit<'_> {
             way: chain.iter().map(|step| step.id).collect(),
             path: self.path.to_plain(),
             is_collection: self.walk.found().is_some_and(Resource::is_collection),
+        }
+    }
+
+    /// The place of something on the way, such as the root of a lock that covers its end.
+    pub(in crate::ops) fn place_on_way(&self, id: ResourceId) -> Place {
+        let chain = self.walk.chain();
+        let index = chain.iter().position(|step| step.id == id);
+        let chain = &chain[..index.map_or(chain.len(), |index| index + 1)];
+        let names = self.path.names().iter().take(chain.len() - 1).cloned();
+        Place {
+            way: chain.iter().map(|step| step.id).collect(),
+            path: names.collect::<DavPath>().to_plain(),
+            is_collection: chain.last().is_some_and(Resource::is_collection),
         }
     }
 
