@@ -172,11 +172,10 @@ struct World {
 }
 
 impl World {
-    async fn new(folder: &tempfile::TempDir, versions: Versions) -> Self {
+    async fn new(versions: Versions) -> Self {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
-        let blobs = Blobs::open(folder.path(), 0).unwrap();
         Self {
-            dav: start_with(&engine, blobs, versions.clone()).await,
+            dav: start_with(&engine, Blobs::memory(), versions.clone()).await,
             engine,
             versions,
             seconds: 0,
@@ -487,7 +486,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn versions_come_and_go_as_the_naive_log_says(
@@ -499,8 +498,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let mut world = World::new(&folder, versions).await;
+            let mut world = World::new(versions).await;
             for step in steps.into_iter().chain([Step::Sweep]) {
                 world.take(step).await;
             }
