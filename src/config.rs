@@ -27,6 +27,8 @@ pub struct Config {
     pub locks: Locks,
     /// What is kept of what files were.
     pub versions: Versions,
+    /// What is kept of what happened.
+    pub events: Events,
     /// What one request may ask for.
     pub limits: Limits,
     /// Who gets in.
@@ -175,6 +177,25 @@ impl Default for Versions {
     }
 }
 
+/// What is kept of what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Events that are kept; the oldest go first. One takes some 200 bytes.
+    pub keep: usize,
+    /// Days after which an event goes.
+    pub keep_days: u32,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            keep: 100_000,
+            keep_days: 90,
+        }
+    }
+}
+
 /// What one request may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,6 +318,7 @@ impl Config {
             store,
             locks,
             versions,
+            events,
             limits,
             auth,
             ..
@@ -306,6 +328,7 @@ impl Config {
             store.rules(),
             locks.rules(),
             versions.rules(),
+            events.rules(),
             limits.rules(),
             auth.rules(),
         ];
@@ -384,6 +407,17 @@ impl Versions {
                 self.keep_days <= 36_500,
                 "0 to 36500 (a hundred years)",
             ),
+        ]
+    }
+}
+
+impl Events {
+    fn rules(&self) -> Vec<Rule> {
+        let keep = (1_000..=10_000_000).contains(&self.keep);
+        let days = (1..=36_500).contains(&self.keep_days);
+        vec![
+            ("events.keep", keep, "1000 to 10000000"),
+            ("events.keep_days", days, "1 to 36500"),
         ]
     }
 }

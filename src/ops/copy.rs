@@ -1,13 +1,16 @@
 //! Copying. Content is shared, so a file costs the same whatever its size.
 
 use super::content::Outcome;
+use super::events::tell;
 use super::gate::{clear, judge};
 use super::ids::random_version;
 use super::landing::{Landed, Transfer, land, vacate};
+use super::relocate::tell_overwritten;
 use super::target::Destination;
 use super::versions::{judge_version, make_present};
 use super::visit::{Visitor, visit};
 use super::{Ask, Dav};
+use crate::event::{VersionFact, What};
 use crate::lock::rules::{Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
@@ -93,7 +96,7 @@ impl Dav {
 
     async fn commit_copy(&self, copying: &(Transfer<'_>, Supply)) -> Result<Outcome, DavError> {
         let landed = self
-            .write(copying, |txn, (transfer, supply)| {
+            .act(copying.0.ask, copying, |txn, (transfer, supply)| {
                 Box::pin(copy(txn, transfer, supply))
             })
             .await?;
@@ -129,7 +132,7 @@ async fn copy(
         if target.id == resource.id {
             // Only an old version goes onto its own file: that restores it.
             let cleared = clear(&mut tx, dav, ask, &visit, Doing::Change).await?;
-            let file = make_present(&mut tx, &cleared, dav, &visit, new);
+            let file = make_present(&mut tx, (dav, ask), &cleared, &visit, (content.number, new));
             return Ok(Landed::OnFile(file.await?));
         }
         let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
@@ -139,6 +142,7 @@ async fn copy(
             .await?;
         tx.replace_properties(&cleared, landing.parent, resource, &to)
             .await?;
+        tell_overwritten(&mut tx, ask, &landing, &to, visit.place())?;
         return Ok(Landed::OnFile(to));
     }
     let cleared = vacate(&mut tx, transfer, &landing).await?;
@@ -151,6 +155,12 @@ async fn copy(
             .members(&mut tx, visit.visitor(), &cleared, from, top.id)
             .await?;
     }
+    let place = landing.visit.place_of(top.id, top.is_collection());
+    let what = What::Created {
+        version: top.content.as_ref().map(VersionFact::from),
+        from: Some(visit.place()),
+    };
+    tell(&mut tx, ask, place, what)?;
     Ok(landing.landed())
 }
 

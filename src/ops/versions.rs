@@ -4,10 +4,12 @@
 use bytes::Bytes;
 
 use super::content::{Outcome, Source, Uploaded};
+use super::events::tell;
 use super::gate::{clear, judge, judge_if};
 use super::ids::random_version;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
+use crate::event::What;
 use crate::lock::rules::{Cleared, Doing};
 use crate::lock::{LockKind, UserId};
 use crate::protocol::error::DavError;
@@ -133,7 +135,7 @@ impl Dav {
             version: random_version()?,
         };
         let file = self
-            .write(&restoring, |txn, restoring| {
+            .act(ask, &restoring, |txn, restoring| {
                 Box::pin(restore(txn, restoring))
             })
             .await?;
@@ -165,7 +167,7 @@ impl Dav {
             label,
         };
         let (file, view) = self
-            .write(&labelling, |txn, labelling| {
+            .act(ask, &labelling, |txn, labelling| {
                 Box::pin(commit_label(txn, labelling))
             })
             .await?;
@@ -247,17 +249,18 @@ async fn restore(txn: &mut dyn Txn, restoring: &Restoring<'_>) -> Result<Resourc
     let cleared = clear(&mut tx, dav, ask, &visit, Doing::Change).await?;
     let old = load_version(&mut tx, file, restoring.number).await?;
     let new = NewContent::sharing(&old.content, restoring.version);
-    make_present(&mut tx, &cleared, dav, &visit, new).await
+    let new = (restoring.number, new);
+    make_present(&mut tx, (dav, ask), &cleared, &visit, new).await
 }
 
 /// Makes what a version of the file is made of its next version. It never takes the place of the
 /// present one, which may be what somebody wants back after all.
 pub(super) async fn make_present(
     tx: &mut Tx<'_>,
+    (dav, ask): (&Dav, &Ask),
     cleared: &Cleared,
-    dav: &Dav,
     visit: &Visit<'_>,
-    new: NewContent,
+    (source, new): (u32, NewContent),
 ) -> Result<Resource, DavError> {
     let file = visit.resource()?;
     let how = Succession {
@@ -266,10 +269,17 @@ pub(super) async fn make_present(
     };
     // Not the old modification time: programs that compare times would take their copy of what was
     // there a moment ago for the newer one.
-    let now = tx.now;
-    Ok(tx
-        .replace_content(cleared, parent_of(visit), file, new, now, how)
-        .await?)
+    let file = tx
+        .replace_content(cleared, parent_of(visit), file, new, ask.now, how)
+        .await?;
+    if let Some(content) = &file.content {
+        let what = What::Restored {
+            version: content.into(),
+            source,
+        };
+        tell(tx, ask, visit.place(), what)?;
+    }
+    Ok(file)
 }
 
 async fn commit_label(
@@ -288,6 +298,11 @@ async fn commit_label(
     }
     version.content.label.clone_from(&labelling.label);
     tx.label_version(&cleared, (parent_of(&visit), file), &version)?;
+    let what = What::Labelled {
+        number: labelling.number,
+        label: labelling.label.clone(),
+    };
+    tell(&mut tx, ask, visit.place(), what)?;
     Ok((file.id, VersionView::new(version, present)))
 }
 
