@@ -18,7 +18,7 @@ use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::protocol::path::DavPath;
 use crate::resource::{ContentId, INLINE_BYTES_MAX};
 use crate::rights::{Grantee, Role};
-use crate::store::engine::Engine;
+use crate::store::engine::{Engine, Key, Mode, Order};
 use crate::store::memory::MemoryEngine;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -75,6 +75,13 @@ async fn try_put(dav: &Dav, ask: &Ask, letter: u8, size: usize) -> Result<Resour
     let content = intake.finish(None).await.unwrap();
     let uploaded = dav.upload(ask, content, Manner::default()).await?;
     Ok(uploaded.file)
+}
+
+/// The rows of one kind, in their order.
+async fn rows(engine: &Arc<dyn Engine>, kind: u8) -> Vec<(Key, Bytes)> {
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    let all = Bytes::copy_from_slice(&[kind])..Bytes::copy_from_slice(&[kind + 1]);
+    txn.scan(all, usize::MAX, Order::Ascending).await.unwrap()
 }
 
 async fn numbers(dav: &Dav, at: &str) -> Vec<u32> {

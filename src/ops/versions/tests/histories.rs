@@ -6,18 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::engine::Mode;
-use crate::store::engine::Order;
 
 const FILES: [&str; 2] = ["/f", "/g"];
 const LOCK_SECONDS: u64 = 600;
 const DAY: u64 = 24 * 3600;
-
-#[derive(Debug, Clone, Copy)]
-enum Lasting {
-    Transient,
-    Persistent,
-}
 
 /// What happens to one of the files. An old version is named by how many lie between it and the
 /// present one.
@@ -29,8 +21,8 @@ enum Deed {
     CopyFromOther,
     CopyVersionFromOther(u32),
     SafeSave(usize),
-    Lock(Lasting),
-    Unlock(Lasting),
+    Lock(LockKind),
+    Unlock(LockKind),
     Refresh,
     Delete,
 }
@@ -44,7 +36,7 @@ enum Step {
 
 fn any_step() -> impl Strategy<Value = Step> {
     let size = || prop::sample::select(vec![0, 1, 3, 3, LARGE, LARGE + 1]);
-    let lasting = || prop::sample::select(vec![Lasting::Transient, Lasting::Persistent]);
+    let kind = || prop::sample::select(vec![LockKind::Transient, LockKind::Persistent]);
     let deed = prop_oneof![
         12 => size().prop_map(Deed::Upload),
         3 => (0..6_u32).prop_map(Deed::Restore),
@@ -52,8 +44,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => Just(Deed::CopyFromOther),
         2 => (0..6_u32).prop_map(Deed::CopyVersionFromOther),
         2 => size().prop_map(Deed::SafeSave),
-        4 => lasting().prop_map(Deed::Lock),
-        2 => lasting().prop_map(Deed::Unlock),
+        4 => kind().prop_map(Deed::Lock),
+        2 => kind().prop_map(Deed::Unlock),
         1 => Just(Deed::Refresh),
         1 => Just(Deed::Delete),
     ];
@@ -334,8 +326,8 @@ impl World {
                 (self.piece_of(other, number), false, copied)
             }
             Deed::Label(back, label) => return self.label(user, file, back, label).await,
-            Deed::Lock(lasting) => return self.lock(user, file, lasting).await,
-            Deed::Unlock(lasting) => return self.unlock(user, file, lasting).await,
+            Deed::Lock(kind) => return self.lock(user, file, kind).await,
+            Deed::Unlock(kind) => return self.unlock(user, file, kind).await,
             Deed::Refresh => return self.refresh(user, file).await,
             Deed::Delete => {
                 if exists && self.held(file).next().is_none() {
@@ -366,11 +358,7 @@ impl World {
         }
     }
 
-    async fn lock(&mut self, user: u128, file: usize, lasting: Lasting) {
-        let kind = match lasting {
-            Lasting::Transient => LockKind::Transient,
-            Lasting::Persistent => LockKind::Persistent,
-        };
+    async fn lock(&mut self, user: u128, file: usize, kind: LockKind) {
         let ask = self.ask_of(user, file);
         let wanted = wanted(kind, LockScope::Exclusive);
         let answer = self.dav.lock(&ask, &wanted).await;
@@ -393,12 +381,8 @@ impl World {
         self.tokens.push(taken.view.token.unwrap().to_string());
     }
 
-    async fn unlock(&mut self, user: u128, file: usize, lasting: Lasting) {
-        let wanted = |held: &Held| {
-            let transient = held.kind == LockKind::Transient;
-            (held.file, held.user) == (file, user)
-                && transient == matches!(lasting, Lasting::Transient)
-        };
+    async fn unlock(&mut self, user: u128, file: usize, kind: LockKind) {
+        let wanted = |held: &Held| (held.file, held.user, held.kind) == (file, user, kind);
         let Some(at) = self.locks.iter().position(wanted) else {
             return;
         };
@@ -455,12 +439,7 @@ impl World {
 
     /// After a sweep there is a row for each version, and content for each piece that is in use.
     async fn look_below(&self) {
-        let count = async |kind: u8| {
-            let mut txn = self.engine.begin(Mode::Read).await.unwrap();
-            let all = Bytes::copy_from_slice(&[kind])..Bytes::copy_from_slice(&[kind + 1]);
-            let rows = txn.scan(all, usize::MAX, Order::Ascending).await.unwrap();
-            rows.len()
-        };
+        let count = async |kind: u8| rows(&self.engine, kind).await.len();
         let there: Vec<Write> = self
             .logs
             .values()

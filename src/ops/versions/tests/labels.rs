@@ -37,6 +37,18 @@ async fn a_label_stays_with_its_version_and_changes_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_is_as_it_was_is_no_event() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let dav = start(&engine, Blobs::memory(), 10).await;
+    put(&dav, &ask("/f", 0), b'x', 3).await;
+    let before = rows(&engine, b'E').await.len();
+    for (label, events) in [(None, 0), (Some("a"), 1), (Some(" a "), 1), (None, 2)] {
+        dav.label(&ask("/f", 0), 1, label).await.unwrap();
+        assert_eq!(rows(&engine, b'E').await.len(), before + events);
+    }
+}
+
+#[tokio::test]
 async fn a_labelled_version_is_kept_until_the_label_is_taken_off() {
     let day = 24 * 3600;
     for (keep, keep_days) in [(0, 0), (1, 0), (10, 1)] {

@@ -3,16 +3,9 @@
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::store::engine::{Key, Mode, Order};
+use crate::store::engine::Mode;
 
 const DAY: u64 = 24 * 3600;
-
-/// The rows of one kind, in their order.
-async fn rows(engine: &Arc<dyn Engine>, kind: u8) -> Vec<(Key, Bytes)> {
-    let mut txn = engine.begin(Mode::Read).await.unwrap();
-    let all = Bytes::copy_from_slice(&[kind])..Bytes::copy_from_slice(&[kind + 1]);
-    txn.scan(all, usize::MAX, Order::Ascending).await.unwrap()
-}
 
 async fn assert_no_rows(engine: &Arc<dyn Engine>) {
     for kind in [b'v', b'f', b'c', b'g'] {
