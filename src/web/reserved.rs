@@ -18,6 +18,8 @@ pub(super) enum Reserved {
     ApiDoc,
     /// `/.lockkeeper/principals/users` and below.
     Principals,
+    /// `/.lockkeeper/history` and below.
+    History,
     /// Anything else below `/.lockkeeper`: nothing yet, and nobody's.
     Other,
 }
@@ -34,6 +36,7 @@ pub(super) fn find(path: &str) -> Option<Reserved> {
             (Some("health"), None) => Some(Reserved::Health),
             (Some("metrics"), None) => Some(Reserved::Metrics),
             (Some("principals"), Some("users")) => Some(Reserved::Principals),
+            (Some("history"), _) => Some(Reserved::History),
             _ => Some(Reserved::Other),
         },
         _ => None,
@@ -69,6 +72,9 @@ mod tests {
             Some(Reserved::Principals),
         );
         check("/.lockkeeper/principals", Some(Reserved::Other));
+        check("/.lockkeeper/history", Some(Reserved::History));
+        check("/.lockkeeper/history/a/b", Some(Reserved::History));
+        check("/.lockkeeper/historyx", Some(Reserved::Other));
         check("/api", Some(Reserved::Api));
         check("/%61pi/2.0", Some(Reserved::Api));
         check("//api", Some(Reserved::Api));
