@@ -27,6 +27,8 @@ pub struct Config {
     pub locks: Locks,
     /// What is kept of what files were.
     pub versions: Versions,
+    /// What is kept of what happened.
+    pub events: Events,
     /// What one request may ask for.
     pub limits: Limits,
     /// Who gets in.
@@ -166,6 +168,25 @@ impl Default for Versions {
     }
 }
 
+/// What is kept of what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// Events that are kept; the oldest go first. One takes some 200 bytes.
+    pub keep: usize,
+    /// Days after which an event goes.
+    pub keep_days: u32,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            keep: 100_000,
+            keep_days: 90,
+        }
+    }
+}
+
 /// What one request may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -288,6 +309,7 @@ impl Config {
             store,
             locks,
             versions,
+            events,
             limits,
             auth,
             ..
@@ -297,6 +319,7 @@ impl Config {
             store.rules(),
             locks.rules(),
             versions.rules(),
+            events.rules(),
             limits.rules(),
             auth.rules(),
         ];
@@ -369,6 +392,17 @@ impl Versions {
     fn rules(&self) -> Vec<Rule> {
         // A DELETE removes them all in one transaction.
         vec![("versions.keep", self.keep <= 1000, "0 to 1000")]
+    }
+}
+
+impl Events {
+    fn rules(&self) -> Vec<Rule> {
+        let keep = (1_000..=10_000_000).contains(&self.keep);
+        let days = (1..=36_500).contains(&self.keep_days);
+        vec![
+            ("events.keep", keep, "1000 to 10000000"),
+            ("events.keep_days", days, "1 to 36500"),
+        ]
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`ops`]: one function for each thing a user can do, each one transaction:
 //!   *read what the rules need, ask the rules, write*.
 //! - [`store`] and [`blobs`]: keeping. Rows behind a seam of two traits, content in files.
+//! - [`event`]: what happened, as the record keeps it.
 //! - [`rights`]: roles, privileges, and which grant counts.
 //! - [`lock`]: what a lock is, and in [`lock::rules`] what it lets whom do. [`resource`]: what the
 //!   tree is made of.
@@ -22,6 +23,7 @@
 pub mod blobs;
 pub mod cli;
 pub mod config;
+pub mod event;
 pub mod lock;
 pub mod ops;
 pub mod protocol;

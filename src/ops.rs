@@ -8,7 +8,7 @@ pub mod check_out;
 pub mod content;
 pub mod copy;
 pub mod detail;
-mod events;
+pub mod events;
 mod gate;
 pub mod grants;
 mod housekeeping;
@@ -28,20 +28,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use access::Principal;
+use events::{Counted, Places, Refusals};
 use futures_util::future::BoxFuture;
 use ids::Ids;
 use target::Target;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::blobs::{Blobs, Space};
 use crate::config::Config;
+use crate::event::Face;
 use crate::lock::LockToken;
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Conditions;
 use crate::protocol::if_header::IfHeader;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
-use crate::store::engine::{Engine, Mode, Txn};
+use crate::store::engine::{Engine, Mode, StoreError, Txn};
 use crate::store::memory::MemoryEngine;
 use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
@@ -63,6 +65,14 @@ pub struct Dav {
     content_ended: Notify,
     /// Content files that perhaps no transaction names.
     doubtful: Mutex<Vec<ContentId>>,
+    /// Refusals that wait to be written down.
+    refusals: Refusals,
+    /// How places in the record are told.
+    places: Places,
+    /// How long the record is.
+    counted: Mutex<Counted>,
+    /// Changes with every commit.
+    committed: watch::Sender<()>,
 }
 
 /// What every request says about itself.
@@ -74,6 +84,8 @@ pub struct Ask {
     pub now: Timestamp,
     /// The program that asks (User-Agent), for people who read events.
     pub program: String,
+    /// Through which face.
+    pub face: Face,
     /// What is asked about.
     pub target: Target,
     /// The `If` header.
@@ -89,13 +101,14 @@ impl Ask {
     pub fn new(
         principal: Principal,
         now: Timestamp,
-        program: String,
+        (face, program): (Face, String),
         target: impl Into<Target>,
     ) -> Self {
         Self {
             principal,
             now,
             program,
+            face,
             target: target.into(),
             if_header: None,
             conditions: Conditions::default(),
@@ -112,7 +125,7 @@ impl Ask {
             admin: false,
             scope: crate::rights::Scope::default(),
         };
-        Self::new(alice, now, "test".to_owned(), path)
+        Self::new(alice, now, (Face::WebDav, "test".to_owned()), path)
     }
 
     /// The tokens of this server that the request submitted.
@@ -175,14 +188,20 @@ impl Dav {
         config: Config,
         now: Timestamp,
     ) -> Result<Self, DavError> {
-        let first_free = transact(&*engine, Mode::Write, &now, |txn, now| {
+        let mut fresh = [0; 16];
+        getrandom::fill(&mut fresh).map_err(|error| {
+            DavError::Internal(format!("the system gave no random numbers: {error}"))
+        })?;
+        let starting = (now, fresh);
+        let first = transact(&*engine, Mode::Write, &starting, |txn, (now, fresh)| {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, *now);
                 tx.make_root().await?;
-                tx.first_free_id().await
+                Ok::<_, StoreError>((tx.first_free_id().await?, tx.event_secret(*fresh).await?))
             })
         });
-        let ids = Ids::new(first_free.await?);
+        let (first_free, secret) = first.await?;
+        let ids = Ids::new(first_free);
         Ok(Self {
             engine,
             blobs,
@@ -190,6 +209,10 @@ impl Dav {
             config,
             content_ended: Notify::new(),
             doubtful: Mutex::default(),
+            refusals: Refusals::default(),
+            places: Places::new(secret),
+            counted: Mutex::default(),
+            committed: watch::Sender::new(()),
         })
     }
 
@@ -212,8 +235,14 @@ impl Dav {
         Ok(self.blobs.space()?)
     }
 
+    /// Tells of every commit, for those who follow the record.
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
+    }
+
     /// Waits until everything is durable and releases the files.
     pub async fn close(&self) -> Result<(), DavError> {
+        self.record_refusals().await?;
         Ok(self.engine.close().await?)
     }
 
@@ -226,13 +255,38 @@ impl Dav {
         transact(&*self.engine, Mode::Read, context, body).await
     }
 
+    /// What it shows is durable.
+    async fn read_durable<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
+    {
+        transact(&*self.engine, Mode::ReadDurable, context, body).await
+    }
+
     async fn write<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>
     where
         C: Sync + ?Sized,
         T: Send,
         F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
-        transact(&*self.engine, Mode::Write, context, body).await
+        let written = transact(&*self.engine, Mode::Write, context, body).await;
+        if written.is_ok() {
+            self.committed.send_replace(());
+        }
+        written
+    }
+
+    /// What a user does: when locks refuse it, that is an event as well.
+    async fn act<'c, C, T, F>(&self, ask: &Ask, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
+    {
+        let done = self.write(context, body).await;
+        done.inspect_err(|error| self.refusals.note(ask, error))
     }
 
     /// Refuses what makes the store grow while the disk is nearly full: what is left is for

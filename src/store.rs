@@ -7,6 +7,7 @@
 mod content;
 pub mod credentials;
 pub mod engine;
+pub mod events;
 pub mod grants;
 mod group_commit;
 pub mod groups;

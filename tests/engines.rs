@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use lockkeeper::store::engine::{CommitError, Engine, Key, Mode, Order, StoreError};
+use lockkeeper::store::engine::{
+    APPENDED_KEY_BYTES, CommitError, Engine, Key, Mode, Order, StoreError,
+};
 use lockkeeper::store::memory::MemoryEngine;
 use lockkeeper::store::sled::{SledEngine, SledOptions};
 use lockkeeper::store::transact::transact;
@@ -222,6 +224,73 @@ async fn a_range_has_its_start_but_not_its_end(engine: Shared) {
     );
 }
 
+/// Eight append at once while others read on from where they were: nobody ever misses a row.
+async fn appended_rows_lie_in_the_order_of_their_commits(engine: Shared) {
+    put_all(&engine, &[("log", "of another prefix"), ("logz", "too")]).await;
+    let read_on = |engine: Shared, mode| async move {
+        let mut seen: Vec<(Key, Bytes)> = Vec::new();
+        let mut from = key("log!");
+        while seen.len() < 8 * 20 * 2 {
+            let mut txn = engine.begin(mode).await.unwrap();
+            let page = txn.scan(from.clone()..key("log\""), 7, Order::Ascending);
+            let page = page.await.unwrap();
+            txn.settle().await.unwrap();
+            if let Some((last, _)) = page.last() {
+                from = Bytes::from([last.as_ref(), b"\0"].concat());
+            }
+            seen.extend(page);
+            tokio::task::yield_now().await;
+        }
+        seen
+    };
+    let modes = [Mode::Read, Mode::ReadDurable, Mode::Write];
+    let readers = modes.map(|mode| tokio::spawn(read_on(Arc::clone(&engine), mode)));
+    at_once(8, |me| {
+        let engine = Arc::clone(&engine);
+        async move {
+            for turn in 0..20 {
+                let mut txn = engine.begin(Mode::Write).await.unwrap();
+                txn.append(key("log!"), key(&format!("{me}-{turn:02}a")));
+                txn.append(key("log!"), key(&format!("{me}-{turn:02}b")));
+                let all = key("log!")..key("log\"");
+                let before = txn.scan(all, 1000, Order::Ascending).await.unwrap();
+                assert_eq!(before.len() % 2, 0, "its own are not there yet");
+                match turn % 10 {
+                    9 => drop(txn),
+                    _ => txn.commit().await.unwrap(),
+                }
+                if turn % 10 == 9 {
+                    let mut txn = engine.begin(Mode::Write).await.unwrap();
+                    txn.append(key("log!"), key(&format!("{me}-{turn:02}a")));
+                    txn.append(key("log!"), key(&format!("{me}-{turn:02}b")));
+                    txn.commit().await.unwrap();
+                }
+            }
+        }
+    })
+    .await;
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    let all = txn.scan(key("log!")..key("log\""), 1000, Order::Ascending);
+    let all = all.await.unwrap();
+    drop(txn);
+    assert_eq!(all.len(), 8 * 20 * 2);
+    for (row, _) in &all {
+        assert_eq!(row.len(), b"log!".len() + APPENDED_KEY_BYTES);
+    }
+    for me in 0..8 {
+        let mine = |(_, value): &&(Key, Bytes)| value.starts_with(&[b'0' + me]);
+        let values: Vec<&Bytes> = all.iter().filter(mine).map(|(_, value)| value).collect();
+        assert!(values.is_sorted(), "{values:?}");
+    }
+    for pair in all.chunks(2) {
+        let [(_, one), (_, two)] = pair else { panic!() };
+        assert_eq!(one[..4], two[..4], "of one commit");
+    }
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), all);
+    }
+}
+
 async fn only_a_commit_changes_anything(engine: Shared) {
     put_all(&engine, &[("kept", "1")]).await;
     for ending in ["dropped", "settled"] {
@@ -311,6 +380,9 @@ async fn what_exceeds_a_limit_is_refused_whole(engine: Shared) {
 
 async fn the_rows_of_the_engine_are_its_own(engine: Shared) {
     for name in [b"\0commit".as_slice(), b"\0format", b"\0", b""] {
+        let mut txn = engine.begin(Mode::Write).await.unwrap();
+        txn.append(Bytes::from_static(name), key("1"));
+        assert!(txn.commit().await.is_err(), "{name:?}");
         let mut txn = engine.begin(Mode::Write).await.unwrap();
         assert_eq!(txn.get(&[Bytes::from_static(name)]).await.unwrap(), [None]);
         txn.put(Bytes::from_static(name), key("1"));
@@ -429,6 +501,7 @@ conformance! {
     a_transaction_reads_its_own_writes,
     a_scan_mixes_in_own_writes,
     a_range_has_its_start_but_not_its_end,
+    appended_rows_lie_in_the_order_of_their_commits,
     only_a_commit_changes_anything,
     a_read_transaction_cannot_write,
     an_empty_commit_is_fine,

@@ -301,7 +301,8 @@ async fn a_late_refresh_does_not_revive_a_lapsed_lock() {
     };
     let successor = run.call("bob", 10_000, &lock).await;
     assert!(matches!(successor, Answer::Granted(_, false)));
-    assert_eq!(run.call("alice", 9_999, &refresh).await, Answer::Locked);
+    let late = run.call("alice", 9_999, &refresh).await;
+    assert_eq!(late, Answer::PreconditionFailed);
     let third = run.call("carol", 19_998, &lock).await;
     assert_eq!(third, Answer::Conflict);
 }
@@ -463,7 +464,8 @@ mod the_checker {
         };
         let revived = refresh(Answer::Done);
         rejects(&vec![vec![held.clone(), successor.clone(), revived]]);
-        accepts(&vec![vec![held, successor, refresh(Answer::Locked)]]);
+        let refused = refresh(Answer::PreconditionFailed);
+        accepts(&vec![vec![held, successor, refused]]);
     }
 
     #[test]

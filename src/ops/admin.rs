@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::access::{AccessError, Principal, Secret};
 use super::password::PasswordError;
 use super::{Ask, Dav};
+use crate::event::Face;
 use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
@@ -155,7 +156,12 @@ fn ask_about(
 ) -> Result<Ask, AdminError> {
     let path = DavPath::from_plain(path, dav.config().limits.path_bytes_max);
     let path = path.map_err(DavError::from)?;
-    Ok(Ask::new(principal, now, "lockkeeper".to_owned(), path))
+    Ok(Ask::new(
+        principal,
+        now,
+        (Face::CommandLine, "lockkeeper".to_owned()),
+        path,
+    ))
 }
 
 /// Runs one command.

@@ -1,11 +1,12 @@
 //! Check-in and steal: how check-outs and freezes end without their token. They begin as every
 //! lock does, by [`Dav::lock`] with a kind.
 
-use super::events::{LockEvent, tell};
+use super::events::{lock_ended, tell};
 use super::gate::{asker, judge, refused};
-use super::locking::{LockView, end_named, not_yours, tell_released};
+use super::locking::{LockView, end_named, not_yours};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
+use crate::event::{FACTS_MAX, What};
 use crate::lock::rules;
 use crate::lock::{Lock, LockDepth, LockToken};
 use crate::protocol::error::DavError;
@@ -23,18 +24,15 @@ impl Dav {
         named: Option<LockToken>,
     ) -> Result<Vec<Lock>, DavError> {
         let ending = (ask, named);
-        let ended = self
-            .write(&ending, |txn, (ask, named)| {
-                Box::pin(async move {
-                    let mut tx = Tx::new(txn, ask.now);
-                    let visit = visit(&mut tx, ask).await?;
-                    judge(&mut tx, ask, &visit, Safe::No).await?;
-                    end_check_out(&mut tx, ask, &visit, *named).await
-                })
+        self.act(ask, &ending, |txn, (ask, named)| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, ask.now);
+                let visit = visit(&mut tx, ask).await?;
+                judge(&mut tx, ask, &visit, Safe::No).await?;
+                end_check_out(&mut tx, ask, &visit, *named).await
             })
-            .await?;
-        ended.iter().for_each(|lock| tell_released(ask, lock));
-        Ok(ended)
+        })
+        .await
     }
 
     /// Takes a check-out over: in one transaction its owner's locks on the resource end and a
@@ -43,15 +41,10 @@ impl Dav {
     pub async fn steal(&self, ask: &Ask, named: LockToken) -> Result<LockView, DavError> {
         self.require_room(0)?;
         let stealing = (ask, named, LockToken::random());
-        let (view, lost) = self
-            .write(&stealing, |txn, (ask, named, token)| {
-                Box::pin(steal(txn, ask, *named, *token))
-            })
-            .await?;
-        lost.iter()
-            .for_each(|lock| tell(LockEvent::Stolen, ask, lock));
-        tell(LockEvent::Taken, ask, &view.lock);
-        Ok(view)
+        self.act(ask, &stealing, |txn, (ask, named, token)| {
+            Box::pin(steal(txn, ask, *named, *token))
+        })
+        .await
     }
 }
 
@@ -77,6 +70,7 @@ pub(super) async fn end_check_out(
         Err(refusal) => return Err(not_yours(tx, refusal).await?),
     };
     for ended in &ended {
+        lock_ended(tx, ask, ended.lock(), visit.place())?;
         tx.end_lock(ended).await?;
     }
     Ok(ended.iter().map(|ended| ended.lock().clone()).collect())
@@ -87,7 +81,7 @@ async fn steal(
     ask: &Ask,
     named: LockToken,
     token: LockToken,
-) -> Result<(LockView, Vec<Lock>), DavError> {
+) -> Result<LockView, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
     let resource = visit.resource()?.id;
@@ -118,9 +112,18 @@ async fn steal(
         tx.end_lock(ended).await?;
     }
     tx.add_lock(&granted, &visit.walk.ancestor_ids())?;
-    let lost = ended.iter().map(|ended| ended.lock().clone()).collect();
+    let lost = ended.iter().map(|ended| ended.lock().into());
+    let what = What::Stolen {
+        lock: granted.lock().into(),
+        lost: lost.take(FACTS_MAX).collect(),
+    };
+    tell(&mut tx, ask, visit.place(), what)?;
     let href = visit.path.href(visit.resource()?.is_collection());
     let at_root = visit.privileges_at(resource);
-    let view = LockView::new(granted.lock().clone(), href, &ask.principal, at_root);
-    Ok((view, lost))
+    Ok(LockView::new(
+        granted.lock().clone(),
+        href,
+        &ask.principal,
+        at_root,
+    ))
 }

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use super::check_out::end_check_out;
+use super::events::tell;
 use super::gate::{clear, judge};
 use super::intake::{Doubt, Intake};
-use super::locking::tell_released;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
+use crate::event::{VersionFact, What};
 use crate::lock::rules::{Cleared, Doing};
 use crate::lock::{Lock, LockToken};
 use crate::protocol::error::DavError;
@@ -16,7 +17,7 @@ use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::time::Timestamp;
 use crate::resource::{Place, Resource, ResourceId};
 use crate::store::NewContent;
-use crate::store::engine::Txn;
+use crate::store::engine::{StoreError, Txn};
 use crate::store::tx::Tx;
 
 /// The bytes of one version of a file.
@@ -116,15 +117,16 @@ impl Dav {
     /// Whether an upload would be allowed now: asked before its body is read.
     pub async fn may_upload(&self, ask: &Ask) -> Result<Option<Resource>, DavError> {
         let asking = (self, ask);
-        self.read(&asking, |txn, (dav, ask)| {
+        let allowed = self.read(&asking, |txn, (dav, ask)| {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, ask.now);
                 let visit = visit(&mut tx, ask).await?;
                 let _cleared = allow_upload(&mut tx, dav, ask, &visit).await?;
                 Ok(visit.walk.found().cloned())
             })
-        })
-        .await
+        });
+        let allowed = allowed.await;
+        allowed.inspect_err(|error| self.refusals.note(ask, error))
     }
 
     /// Makes `content` the file's next version, or a new file.
@@ -143,11 +145,11 @@ impl Dav {
             manner,
         };
         let uploaded = self
-            .write(&upload, |txn, upload| Box::pin(commit_upload(txn, upload)))
+            .act(ask, &upload, |txn, upload| {
+                Box::pin(commit_upload(txn, upload))
+            })
             .await?;
         doubt.end();
-        let ended = &uploaded.checked_in;
-        ended.iter().for_each(|lock| tell_released(ask, lock));
         if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
@@ -230,7 +232,7 @@ impl Dav {
     pub async fn make_collection(&self, ask: &Ask) -> Result<(), DavError> {
         self.require_room(0)?;
         let making = (self, ask, self.new_resource_id().await?);
-        self.write(&making, |txn, making| {
+        self.act(ask, &making, |txn, making| {
             Box::pin(async move {
                 let (dav, ask, id) = *making;
                 let mut tx = Tx::new(txn, ask.now);
@@ -244,7 +246,8 @@ impl Dav {
                 judge(&mut tx, ask, &visit, Safe::No).await?;
                 let cleared = clear(&mut tx, dav, ask, &visit, Doing::Make).await?;
                 let collection = Resource::new(id, name, None, ask.principal.id, ask.now);
-                Ok(tx.make(&cleared, parent, &collection, None)?)
+                tx.make(&cleared, parent, &collection, None)?;
+                Ok(tell_made(&mut tx, ask, &visit, &collection)?)
             })
         })
         .await
@@ -311,6 +314,21 @@ async fn allow_upload(
     clear(tx, dav, ask, visit, doing).await
 }
 
+/// Writes down that `made` is new at the end of the way.
+pub(super) fn tell_made(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+    made: &Resource,
+) -> Result<(), StoreError> {
+    let what = What::Created {
+        version: made.content.as_ref().map(VersionFact::from),
+        from: None,
+    };
+    let place = visit.place_of(made.id, made.is_collection());
+    tell(tx, ask, place, what)
+}
+
 async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploaded, DavError> {
     let Upload { ask, manner, .. } = upload;
     let mut tx = Tx::new(txn, ask.now);
@@ -330,6 +348,7 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
             ..Resource::new(upload.new_id, name, Some(content), made_by, ask.now)
         };
         tx.make(&cleared, parent, &file, new.inline)?;
+        tell_made(&mut tx, ask, &visit, &file)?;
         return Ok(Uploaded {
             file,
             outcome: Outcome::Created,
@@ -350,14 +369,22 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     }
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
-    let checked_in = match manner.then {
-        Then::Nothing => Vec::new(),
-        Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
-    };
     let keep = upload.dav.config.versions.keep;
     let file = tx
         .replace_content(&cleared, parent, file, new, modified, keep)
         .await?;
+    if let Some(content) = &file.content {
+        let version = content.into();
+        let what = What::Uploaded {
+            version,
+            from: None,
+        };
+        tell(&mut tx, ask, visit.place(), what)?;
+    }
+    let checked_in = match manner.then {
+        Then::Nothing => Vec::new(),
+        Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
+    };
     Ok(Uploaded {
         file,
         outcome: Outcome::Replaced,

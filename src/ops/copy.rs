@@ -1,12 +1,15 @@
 //! Copying. Content is shared, so a file costs the same whatever its size.
 
 use super::content::Outcome;
+use super::events::tell;
 use super::gate::{clear, judge};
 use super::ids::random_version;
 use super::landing::{Transfer, land, vacate};
+use super::relocate::tell_overwritten;
 use super::target::Destination;
 use super::visit::{Visitor, visit};
 use super::{Ask, Dav};
+use crate::event::{VersionFact, What};
 use crate::lock::rules::{Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
@@ -63,7 +66,7 @@ impl Dav {
         };
         let copying = (transfer, supply);
         let outcome = self
-            .write(&copying, |txn, (transfer, supply)| {
+            .act(ask, &copying, |txn, (transfer, supply)| {
                 Box::pin(copy(txn, transfer, supply))
             })
             .await?;
@@ -99,6 +102,7 @@ async fn copy(
                 .await?;
             tx.replace_properties(&cleared, landing.parent, resource, &to)
                 .await?;
+            tell_overwritten(&mut tx, ask, &landing, &to, visit.place())?;
         }
         return Ok(Outcome::Replaced);
     }
@@ -112,6 +116,12 @@ async fn copy(
             .members(&mut tx, visit.visitor(), &cleared, from, top.id)
             .await?;
     }
+    let place = landing.visit.place_of(top.id, top.is_collection());
+    let what = What::Created {
+        version: top.content.as_ref().map(VersionFact::from),
+        from: Some(visit.place()),
+    };
+    tell(&mut tx, ask, place, what)?;
     Ok(landing.outcome())
 }
 

@@ -1,43 +1,18 @@
-//! What happens to locks, told in the log: who, when, which lock, with which program. Tokens are
-//! secrets and never appear.
+//! The record of what happened: operations write it down in the transaction that does it, refusals
+//! follow in transactions of their own, and each user reads of it what they may read of the tree.
 
-use tracing::info;
+mod cursor;
+mod page;
+mod pruning;
+mod refusals;
+mod telling;
 
-use super::Ask;
-use crate::lock::Lock;
+pub use cursor::Cursor;
+pub(super) use cursor::Places;
+pub use page::{EventAsk, EventPage, EventView, PAGE_MAX, Since};
+pub(super) use pruning::Counted;
+pub(super) use refusals::Refusals;
+pub(super) use telling::{lock_ended, locks_lost, tell};
 
-/// What happened to a lock.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum LockEvent {
-    Taken,
-    Refreshed,
-    Released,
-    /// Released by a holder of SuperCheckIn.
-    ForcedRelease,
-    /// Taken over by a holder of SuperCheckIn.
-    Stolen,
-}
-
-pub(super) fn tell(event: LockEvent, ask: &Ask, lock: &Lock) {
-    info!(
-        target: "lockkeeper::locks",
-        event = ?event,
-        user = %ask.principal.name,
-        target = %ask.target,
-        resource = %lock.root,
-        kind = %lock.kind,
-        holder = %lock.holder,
-        program = %ask.program,
-    );
-}
-
-/// The sweep found that a lock's time has passed.
-pub(super) fn tell_expired(lock: &Lock) {
-    info!(
-        target: "lockkeeper::locks",
-        event = "Expired",
-        resource = %lock.root,
-        kind = %lock.kind,
-        holder = %lock.holder,
-    );
-}
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 //! files.
 
 use super::Dav;
-use super::events::tell_expired;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
@@ -21,7 +20,7 @@ impl Dav {
         while self.reap(now).await? > 0 {}
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
-        Ok(())
+        self.prune_events(now).await
     }
 
     /// Returns when content files may have become unused, so that a sweep is due before its time:
@@ -31,13 +30,10 @@ impl Dav {
     }
 
     async fn sweep_locks(&self, now: Timestamp) -> Result<usize, DavError> {
-        let lapsed = self
-            .write(&now, |txn, now| {
-                Box::pin(async move { Ok(Tx::new(txn, *now).end_lapsed_locks(PAGE).await?) })
-            })
-            .await?;
-        lapsed.iter().for_each(tell_expired);
-        Ok(lapsed.len())
+        self.write(&now, |txn, now| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).end_lapsed_locks(PAGE).await?) })
+        })
+        .await
     }
 
     async fn sweep_credentials(&self, now: Timestamp) -> Result<usize, DavError> {
@@ -55,10 +51,9 @@ impl Dav {
     }
 
     async fn sweep_content(&self, now: Timestamp) -> Result<usize, DavError> {
-        // As a write transaction, though it writes nothing: those end only when what they saw is
-        // durable, and a file must not go before the row that says nobody uses it.
+        // A file must not go before the row that says nobody uses it.
         let unused = self
-            .write(&now, |txn, now| {
+            .read_durable(&now, |txn, now| {
                 Box::pin(async move { Ok(Tx::new(txn, *now).unused_content(PAGE).await?) })
             })
             .await?;
@@ -116,8 +111,7 @@ impl Dav {
 
     async fn is_content_used(&self, now: Timestamp, content: ContentId) -> Result<bool, DavError> {
         let asking = (now, content);
-        // As a write transaction for the same reason as above.
-        self.write(&asking, |txn, (now, content)| {
+        self.read_durable(&asking, |txn, (now, content)| {
             Box::pin(async move { Ok(Tx::new(txn, *now).is_content_used(*content).await?) })
         })
         .await

@@ -3,6 +3,7 @@
 
 use super::content::Outcome;
 use super::gate::{clear, clear_vacated};
+use super::relocate::remove;
 use super::target::{Destination, Target};
 use super::visit::{Visit, visit_target};
 use super::{Ask, Dav};
@@ -105,7 +106,8 @@ pub(super) async fn vacate(
     let Transfer { dav, ask, .. } = transfer;
     if let Some(occupant) = landing.visit.walk.found() {
         let cleared = clear(tx, dav, ask, &landing.visit, Doing::Remove).await?;
-        tx.remove(&cleared, landing.parent, occupant).await?;
+        let place = landing.visit.place();
+        remove(tx, ask, &cleared, (landing.parent, occupant), place).await?;
     }
     clear_vacated(tx, dav, ask, &landing.visit, landing.parent).await
 }

@@ -1,11 +1,13 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
 use super::access::Principal;
-use super::events::{LockEvent, tell};
+use super::content::tell_made;
+use super::events::{lock_ended, tell};
 use super::gate::{asker, clear, judge, lock_root_href, refused};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::config::Infinite;
+use crate::event::{LockChange, What};
 pub use crate::lock::LockDepth;
 use crate::lock::rules::{self, Doing, Refusal, Surroundings};
 use crate::lock::{Lock, LockKind, LockScope, LockToken};
@@ -104,9 +106,8 @@ impl Dav {
             version: super::ids::random_version()?,
         };
         let taken = self
-            .write(&taking, |txn, taking| Box::pin(take(txn, taking)))
+            .act(ask, &taking, |txn, taking| Box::pin(take(txn, taking)))
             .await?;
-        tell(LockEvent::Taken, ask, &taken.view.lock);
         Ok(taken)
     }
 
@@ -156,27 +157,20 @@ impl Dav {
             ));
         }
         let refreshing = (ask, self.granted_seconds(timeout));
-        let views = self
-            .write(&refreshing, |txn, (ask, seconds)| {
-                Box::pin(refresh(txn, ask, *seconds))
-            })
-            .await?;
-        for view in &views {
-            tell(LockEvent::Refreshed, ask, &view.lock);
-        }
-        Ok(views)
+        self.act(ask, &refreshing, |txn, (ask, seconds)| {
+            Box::pin(refresh(txn, ask, *seconds))
+        })
+        .await
     }
 
     /// UNLOCK.
     pub async fn unlock(&self, ask: &Ask, token: &str) -> Result<(), DavError> {
         let token = LockToken::parse(token).ok_or(DavError::TokenMismatch)?;
         let unlocking = (ask, token);
-        let lock = self
-            .write(&unlocking, |txn, (ask, token)| {
-                Box::pin(unlock(txn, ask, *token))
-            })
-            .await?;
-        tell_released(ask, &lock);
+        self.act(ask, &unlocking, |txn, (ask, token)| {
+            Box::pin(unlock(txn, ask, *token))
+        })
+        .await?;
         Ok(())
     }
 }
@@ -226,10 +220,14 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
         let content = NewContent::empty(taking.version).as_first(&cleared, ask.now);
         let file = Resource::new(root, name, Some(content), ask.principal.id, ask.now);
         tx.make(&cleared, parent, &file, None)?;
+        tell_made(&mut tx, ask, &visit, &file)?;
     }
+    let is_collection = walk.found().is_some_and(Resource::is_collection);
+    tx.end_lapsed_on(root).await?;
+    let fact = What::Lock(LockChange::Taken, granted.lock().into());
+    tell(&mut tx, ask, visit.place_of(root, is_collection), fact)?;
     tx.add_lock(&granted, &walk.ancestor_ids())?;
     let lock = granted.lock().clone();
-    let is_collection = walk.found().is_some_and(Resource::is_collection);
     let href = visit.path.href(is_collection);
     let view = LockView::new(lock, href, &ask.principal, visit.privileges_at(root));
     Ok(Taken {
@@ -310,6 +308,8 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
         tx.renew_lock(&old, &granted)?;
+        let fact = What::Lock(LockChange::Refreshed, granted.lock().into());
+        tell(&mut tx, ask, visit.place_on_way(old.root), fact)?;
         let href = lock_root_href(&mut tx, &old).await?;
         let at_root = visit.privileges_at(old.root);
         let lock = granted.lock().clone();
@@ -351,6 +351,7 @@ pub(super) async fn end_named(
     let asker = asker(ask, &[], visit.super_check_in_at(lock.root));
     match rules::release(&asker, &lock) {
         Ok(ended) => {
+            lock_ended(tx, ask, &lock, visit.place_on_way(lock.root))?;
             tx.end_lock(&ended).await?;
             Ok(lock)
         }
@@ -364,14 +365,4 @@ pub(super) async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavEr
         None => DavError::TokenMismatch,
     })
     .await
-}
-
-pub(super) fn tell_released(ask: &Ask, lock: &Lock) {
-    let own = lock.owner == ask.principal.id;
-    let event = if own {
-        LockEvent::Released
-    } else {
-        LockEvent::ForcedRelease
-    };
-    tell(event, ask, lock);
 }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::events::tell;
 use super::gate::{clear, judge, judge_if, lock_root_href};
 use super::locking::LockView;
 use super::visit::{Visit, Visitor, visit};
 use super::{Ask, Dav};
+use crate::event::What;
 use crate::lock::LockDepth;
 use crate::lock::rules::Doing;
 use crate::protocol::error::DavError;
@@ -176,7 +178,7 @@ impl Dav {
     ) -> Result<Vec<Patched>, DavError> {
         self.require_room(0)?;
         let patching = (self, ask, patches);
-        self.write(&patching, |txn, (dav, ask, patches)| {
+        self.act(ask, &patching, |txn, (dav, ask, patches)| {
             Box::pin(patch(txn, dav, ask, patches))
         })
         .await
@@ -398,6 +400,7 @@ async fn patch(
     let patched = tx
         .patch_properties(&cleared, parent, resource, patches)
         .await?;
+    tell(&mut tx, ask, visit.place(), What::Changed)?;
     let max = dav.config.limits.properties_per_resource_max;
     let over = usize::try_from(patched.property_count).is_ok_and(|count| count > max);
     if over && patched.property_count > resource.property_count {
@@ -484,6 +487,7 @@ mod tests {
             },
             now: NOW,
             program: "test".to_owned(),
+            face: crate::event::Face::WebDav,
             target: path(about).into(),
             if_header: None,
             conditions: Conditions::default(),

@@ -1,11 +1,13 @@
 //! Removing and moving.
 
 use super::content::Outcome;
+use super::events::{lock_ended, locks_lost, tell};
 use super::gate::{clear, judge, refused};
 use super::landing::{Landing, Transfer, land, vacate};
 use super::target::Destination;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
+use crate::event::{Place, What};
 use crate::lock::Lock;
 use crate::lock::rules::{self, Cleared, Doing, SuperCheckIn};
 use crate::protocol::error::DavError;
@@ -20,14 +22,14 @@ impl Dav {
     /// DELETE: the resource and everything below it, or nothing.
     pub async fn delete(&self, ask: &Ask) -> Result<(), DavError> {
         let deleting = (self, ask);
-        self.write(&deleting, |txn, (dav, ask)| {
+        self.act(ask, &deleting, |txn, (dav, ask)| {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, ask.now);
                 let visit = visit(&mut tx, ask).await?;
                 let (resource, parent) = source(&visit)?;
                 judge(&mut tx, ask, &visit, Safe::No).await?;
                 let cleared = clear(&mut tx, dav, ask, &visit, Doing::Remove).await?;
-                Ok(tx.remove(&cleared, parent, resource).await?)
+                remove(&mut tx, ask, &cleared, (parent, resource), visit.place()).await
             })
         })
         .await?;
@@ -49,7 +51,9 @@ impl Dav {
             overwrite,
         };
         let outcome = self
-            .write(&transfer, |txn, transfer| Box::pin(relocate(txn, transfer)))
+            .act(ask, &transfer, |txn, transfer| {
+                Box::pin(relocate(txn, transfer))
+            })
             .await?;
         self.tell_replaced(outcome);
         Ok(outcome)
@@ -61,6 +65,19 @@ impl Dav {
             self.content_ended.notify_one();
         }
     }
+}
+
+/// Removes something and writes that down.
+pub(super) async fn remove(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    cleared: &Cleared,
+    (parent, resource): (ResourceId, &Resource),
+    place: Place,
+) -> Result<(), DavError> {
+    let lost = tx.remove(cleared, parent, resource).await?;
+    locks_lost(tx, ask, lost)?;
+    Ok(tell(tx, ask, place, What::Deleted)?)
 }
 
 /// What a request wants removed or moved, and the collection that holds it.
@@ -93,9 +110,9 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
         let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
         move_onto_file(
             &mut tx,
-            (&leaving, parent, resource),
+            transfer,
+            (&leaving, parent, &visit),
             (&cleared, &landing, target),
-            dav.config.versions.keep,
         )
         .await?;
         return Ok(Outcome::Replaced);
@@ -110,6 +127,10 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
         (&ancestors, &landing.name),
     )
     .await?;
+    let is_collection = resource.is_collection();
+    let to = landing.visit.place_of(resource.id, is_collection);
+    let from = Some(visit.place());
+    tell(&mut tx, ask, to, What::Moved { from })?;
     Ok(landing.outcome())
 }
 
@@ -157,26 +178,49 @@ async fn carry_locks(
 /// had none, locks of the source, which ends with its own history.
 async fn move_onto_file(
     tx: &mut Tx<'_>,
-    (leaving, parent, from): (&Cleared, ResourceId, &Resource),
+    transfer: &Transfer<'_>,
+    (leaving, parent, visit): (&Cleared, ResourceId, &Visit<'_>),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
-    keep: u32,
 ) -> Result<(), DavError> {
-    merge_locks(tx, from, landing, target).await?;
+    let Transfer { dav, ask, .. } = transfer;
+    let from = visit.resource()?;
+    merge_locks(tx, ask, (from, visit.place()), landing, target).await?;
     if let Some(content) = &from.content {
         let new = NewContent::sharing(content, content.version);
+        let keep = dav.config.versions.keep;
         let to = tx
             .replace_content(cleared, landing.parent, target, new, from.modified, keep)
             .await?;
         tx.replace_properties(cleared, landing.parent, from, &to)
             .await?;
+        tell_overwritten(tx, ask, landing, &to, visit.place())?;
     }
-    Ok(tx.remove(leaving, parent, from).await?)
+    remove(tx, ask, leaving, (parent, from), visit.place()).await
+}
+
+/// Writes down that a file got its next version from another one.
+pub(super) fn tell_overwritten(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    landing: &Landing<'_>,
+    file: &Resource,
+    from: Place,
+) -> Result<(), DavError> {
+    let Some(content) = &file.content else {
+        return Ok(());
+    };
+    let what = What::Uploaded {
+        version: content.into(),
+        from: Some(from),
+    };
+    Ok(tell(tx, ask, landing.visit.place(), what)?)
 }
 
 /// The locks of a file that is moved onto `target` go along if that has none, and end otherwise.
 async fn merge_locks(
     tx: &mut Tx<'_>,
-    from: &Resource,
+    ask: &Ask,
+    (from, place): (&Resource, Place),
     landing: &Landing<'_>,
     target: &Resource,
 ) -> Result<(), DavError> {
@@ -187,6 +231,7 @@ async fn merge_locks(
             Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
         };
         for ended in &ended {
+            lock_ended(tx, ask, ended.lock(), place.clone())?;
             tx.end_lock(ended).await?;
         }
         return Ok(());

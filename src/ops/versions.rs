@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::content::{Outcome, Source, Uploaded};
+use super::events::tell;
 use super::gate::{clear, judge, judge_if};
 use super::ids::random_version;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
+use crate::event::What;
 use crate::lock::rules::Doing;
 use crate::lock::{LockKind, UserId};
 use crate::protocol::error::DavError;
@@ -114,7 +116,7 @@ impl Dav {
             version: random_version()?,
         };
         let file = self
-            .write(&restoring, |txn, restoring| {
+            .act(ask, &restoring, |txn, restoring| {
                 Box::pin(restore(txn, restoring))
             })
             .await?;
@@ -184,9 +186,17 @@ async fn restore(txn: &mut dyn Txn, restoring: &Restoring<'_>) -> Result<Resourc
     let keep = dav.config.versions.keep;
     // Not the old modification time: programs that compare times would take their copy of what was
     // there a moment ago for the newer one.
-    Ok(tx
+    let file = tx
         .replace_content(&cleared, parent, file, new, ask.now, keep)
-        .await?)
+        .await?;
+    if let Some(content) = &file.content {
+        let what = What::Restored {
+            version: content.into(),
+            source: old.content.number,
+        };
+        tell(&mut tx, ask, visit.place(), what)?;
+    }
+    Ok(file)
 }
 
 /// The file that was asked about and the number of its present version.

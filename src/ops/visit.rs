@@ -62,7 +62,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// The grants on each of these resources.
-    async fn grants_on(
+    pub(super) async fn grants_on(
         &self,
         tx: &mut Tx<'_>,
         ids: &[ResourceId],

@@ -10,11 +10,19 @@ use thiserror::Error;
 /// An ordered byte key.
 pub type Key = Bytes;
 
+/// What [`Txn::append`] adds to a prefix: the number of the commit in eight bytes, and of the row
+/// in the commit in two, both big-endian. Numbers may be left out.
+pub const APPENDED_KEY_BYTES: usize = 10;
+
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A consistent view; writes in it are a programming error and fail the commit.
+    /// A consistent view; writes in it are a programming error and fail the commit. May show what
+    /// is being synced at that moment.
     Read,
+    /// The same for what must never be taken back: it ends only when everything that it may have
+    /// shown is durable.
+    ReadDurable,
     /// Serializable with every other write transaction.
     Write,
 }
@@ -104,13 +112,20 @@ pub trait Txn: Send {
     /// Writes a row at commit; the last of `put` and `delete` on a key counts.
     fn put(&mut self, key: Key, value: Bytes);
 
+    /// Writes a row at commit whose key is `prefix` and [`APPENDED_KEY_BYTES`] more, by which it
+    /// lies behind every row appended by an earlier commit, or earlier in this one. So whoever has
+    /// read the rows of a prefix up to one of them will never miss one before it. The transaction
+    /// itself does not see the row.
+    fn append(&mut self, prefix: Key, value: Bytes);
+
     /// Removes a row at commit.
     fn delete(&mut self, key: Key);
 
     /// All or nothing. `Ok` means durable.
     async fn commit(self: Box<Self>) -> Result<(), CommitError>;
 
-    /// Ends without writing, and waits until everything that this transaction may have read is
-    /// durable, so that no refusal rests on what a power cut could undo.
+    /// Ends without writing and, unless it is of [`Mode::Read`], waits until everything that this
+    /// transaction may have read is durable, so that no refusal rests on what a power cut could
+    /// undo.
     async fn settle(self: Box<Self>) -> Result<(), StoreError>;
 }

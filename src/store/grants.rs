@@ -119,7 +119,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes the grants of a collection that ends.
+    /// Removes the grants of a collection that ends. What happened there stays theirs to read who
+    /// could read it.
     pub(super) async fn drop_grants_on(&mut self, id: ResourceId) -> Result<(), StoreError> {
         let grants = self.grants_on(&[id]).await?.pop().unwrap_or_default();
         for grant in &grants {
@@ -129,6 +130,7 @@ impl Tx<'_> {
             return Ok(());
         }
         self.delete(keys::grants(id));
+        self.remember_gone(id, grants).await?;
         self.rewrite_book().await
     }
 }

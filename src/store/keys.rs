@@ -27,7 +27,11 @@
 //! | credential | `k` SHA-256 of its secret | the credential |
 //! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
 //! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
+//! | event | `E` place in the record, given by the engine | [`crate::event::Event`], or a part |
+//! | grants of a collection that is gone | `d` collection | they, and when it went |
 //! | all grants | `m/grants` | them, while they are few |
+//! | pruned events | `m/pruned` | the place up to which events are gone |
+//! | how places in the record are told | `m/secret` | a secret |
 //! | next free id | `m/next_id` | id |
 
 use std::borrow::Cow;
@@ -39,6 +43,7 @@ use uuid::Uuid;
 
 use super::credentials::{CredentialId, SecretHash};
 use super::engine::{Key, StoreError};
+use super::events::Mark;
 use crate::lock::{LockToken, UserId};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::QName;
@@ -286,6 +291,30 @@ pub(super) fn expiry(expires: Timestamp, secret: &SecretHash) -> Key {
 /// Expiries up to and including `now`.
 pub(super) fn expiries_until(now: Timestamp) -> Range<Key> {
     key(b'j', &[])..key(b'j', &[&now.0.saturating_add(1).to_be_bytes()])
+}
+
+pub(super) fn all_events() -> Range<Key> {
+    starting_with(key(b'E', &[]))
+}
+
+pub(super) fn events_behind(mark: Mark) -> Range<Key> {
+    resumed(all_events(), Some(&key(b'E', &[&mark.0])))
+}
+
+pub(super) fn gone(collection: ResourceId) -> Key {
+    key(b'd', &[&collection.0.to_be_bytes()])
+}
+
+pub(super) fn all_gone() -> Range<Key> {
+    starting_with(key(b'd', &[]))
+}
+
+pub(super) fn pruned_events() -> Key {
+    Bytes::from_static(b"m/pruned")
+}
+
+pub(super) fn event_secret() -> Key {
+    Bytes::from_static(b"m/secret")
 }
 
 pub(super) fn grant_book() -> Key {

@@ -5,6 +5,7 @@ use super::engine::{Key, StoreError};
 use super::keys;
 use super::tree::{SWEEP_ROWS_MAX, Walk};
 use super::tx::Tx;
+use crate::event::{Event, Place};
 use crate::lock::rules::{self, Ended, Granted, Surroundings};
 use crate::lock::{Lock, LockDepth, LockToken, UserId};
 use crate::resource::{Resource, ResourceId};
@@ -170,9 +171,10 @@ impl Tx<'_> {
         self.add_lock(granted, ancestors)
     }
 
-    /// Removes up to `limit` locks whose time has passed, fewer when they lie deep; returns them.
-    pub async fn end_lapsed_locks(&mut self, limit: usize) -> Result<Vec<Lock>, StoreError> {
-        let mut lapsed = Vec::new();
+    /// Removes up to `limit` locks whose time has passed, fewer when they lie deep, and writes that
+    /// down; returns how many.
+    pub async fn end_lapsed_locks(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let mut lapsed = 0;
         let mut rows = 0;
         for (key, _) in self.scan(keys::deadlines_until(self.now), limit).await? {
             if rows >= SWEEP_ROWS_MAX {
@@ -186,13 +188,30 @@ impl Tx<'_> {
             };
             match lock.as_ref().and_then(|lock| rules::lapse(lock, self.now)) {
                 Some(ended) => {
-                    rows += self.drop_lock(ended.lock()).await?;
-                    lapsed.extend(lock);
+                    rows += self.lapse(&ended).await?;
+                    lapsed += 1;
                 }
                 None => self.delete(key),
             }
         }
         Ok(lapsed)
+    }
+
+    /// Removes what has lapsed on this resource, before something takes its place.
+    pub async fn end_lapsed_on(&mut self, id: ResourceId) -> Result<(), StoreError> {
+        for lock in self.recorded_locks_on(id).await? {
+            if let Some(ended) = rules::lapse(&lock, self.now) {
+                self.lapse(&ended).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn lapse(&mut self, ended: &Ended) -> Result<usize, StoreError> {
+        if let Some(place) = self.place_of(ended.lock().root).await? {
+            self.record(&Event::expired(ended.lock(), place))?;
+        }
+        self.drop_lock(ended.lock()).await
     }
 
     /// Returns how many rows it removed.
@@ -212,14 +231,21 @@ impl Tx<'_> {
         Ok(ancestors.len() + ROWS_BESIDE_ANCESTORS)
     }
 
-    /// Removes every lock on and below a resource that ends, lapsed ones too.
-    pub(super) async fn drop_locks(&mut self, id: ResourceId) -> Result<(), StoreError> {
+    /// Removes every lock on and below a resource that ends, lapsed ones too. Returns them with
+    /// their places.
+    pub(super) async fn drop_locks(
+        &mut self,
+        id: ResourceId,
+    ) -> Result<Vec<(Lock, Place)>, StoreError> {
         let mut locks = self.recorded_locks_on(id).await?;
         locks.extend(self.recorded_locks_below(id).await?);
-        for lock in &locks {
-            self.drop_lock(lock).await?;
+        let mut dropped = Vec::with_capacity(locks.len());
+        for lock in locks {
+            let place = self.place_of(lock.root).await?;
+            self.drop_lock(&lock).await?;
+            dropped.extend(place.map(|place| (lock, place)));
         }
-        Ok(())
+        Ok(dropped)
     }
 
     /// Before `id` moves below `ancestors`: every lock on or below it, lapsed ones too, is to be

@@ -12,7 +12,12 @@ use tokio::sync::RwLock;
 use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
 use super::overlay::{Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 
-type Rows = BTreeMap<Key, Bytes>;
+#[derive(Debug, Default)]
+struct Rows {
+    by_key: BTreeMap<Key, Bytes>,
+    /// How many commits there were.
+    number: u64,
+}
 
 /// Keeps everything in memory: readers run together, a writer runs alone.
 #[derive(Debug, Clone, Default)]
@@ -58,7 +63,7 @@ impl Txn for MemoryTxn {
         let value = |key| self.overlay.get(key).cloned();
         Ok(keys
             .iter()
-            .map(|key| value(key).unwrap_or_else(|| self.rows.get(key).cloned()))
+            .map(|key| value(key).unwrap_or_else(|| self.rows.by_key.get(key).cloned()))
             .collect())
     }
 
@@ -71,7 +76,7 @@ impl Txn for MemoryTxn {
         if range.start >= range.end {
             return Ok(Vec::new());
         }
-        let rows = self.rows.range::<Key, _>(&range.start..&range.end);
+        let rows = self.rows.by_key.range::<Key, _>(&range.start..&range.end);
         let rows = rows.map(|(key, value)| Ok((key.clone(), value.clone())));
         self.overlay
             .merge(in_order(rows, order), &range, limit, order)
@@ -79,6 +84,10 @@ impl Txn for MemoryTxn {
 
     fn put(&mut self, key: Key, value: Bytes) {
         self.overlay.put(key, value);
+    }
+
+    fn append(&mut self, prefix: Key, value: Bytes) {
+        self.overlay.append(prefix, value);
     }
 
     fn delete(&mut self, key: Key) {
@@ -93,10 +102,11 @@ impl Txn for MemoryTxn {
             return Err(wrote_in_a_read().into());
         };
         self.overlay.check(&LIMITS)?;
-        for (key, value) in self.overlay.into_rows() {
+        rows.number += 1;
+        for (key, value) in self.overlay.into_rows(rows.number) {
             match value {
-                Some(value) => rows.insert(key, value),
-                None => rows.remove(&key),
+                Some(value) => rows.by_key.insert(key, value),
+                None => rows.by_key.remove(&key),
             };
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-use super::engine::{Key, Limits, Mode, Order, StoreError};
+use super::engine::{APPENDED_KEY_BYTES, Key, Limits, Mode, Order, StoreError};
 use crate::resource::INLINE_BYTES_MAX;
 
 /// The limits of sled; the model engine has the same, so that what its tests allow, sled allows.
@@ -40,7 +40,7 @@ impl<T> Guard<T> {
     /// Waits for its turn. The lock is fair: a stream of readers cannot starve a writer.
     pub(super) async fn take(lock: &Arc<RwLock<T>>, mode: Mode) -> Self {
         match mode {
-            Mode::Read => Self::Read(Arc::clone(lock).read_owned().await),
+            Mode::Read | Mode::ReadDurable => Self::Read(Arc::clone(lock).read_owned().await),
             Mode::Write => Self::Write(Arc::clone(lock).write_owned().await),
         }
     }
@@ -62,50 +62,73 @@ pub(super) fn wrote_in_a_read() -> StoreError {
     StoreError::Failed("a read transaction cannot write".to_owned())
 }
 
-/// The writes of one transaction, not yet committed. `None` is a removed row.
+/// The writes of one transaction, not yet committed.
 #[derive(Debug, Default)]
-pub(super) struct Overlay(BTreeMap<Key, Option<Bytes>>);
+pub(super) struct Overlay {
+    /// `None` is a removed row.
+    rows: BTreeMap<Key, Option<Bytes>>,
+    /// Prefixes and values, in order.
+    appended: Vec<(Key, Bytes)>,
+}
 
 impl Overlay {
     pub(super) fn put(&mut self, key: Key, value: Bytes) {
-        self.0.insert(key, Some(value));
+        self.rows.insert(key, Some(value));
+    }
+
+    pub(super) fn append(&mut self, prefix: Key, value: Bytes) {
+        self.appended.push((prefix, value));
     }
 
     pub(super) fn delete(&mut self, key: Key) {
-        self.0.insert(key, None);
+        self.rows.insert(key, None);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rows.is_empty() && self.appended.is_empty()
     }
 
     pub(super) fn row_count(&self) -> usize {
-        self.0.len()
+        self.rows.len() + self.appended.len()
     }
 
     /// What this transaction wrote under `key`, if it did.
     pub(super) fn get(&self, key: &Key) -> Option<&Option<Bytes>> {
-        self.0.get(key)
+        self.rows.get(key)
     }
 
-    /// The rows to change, by key.
-    pub(super) fn into_rows(self) -> impl Iterator<Item = (Key, Option<Bytes>)> {
-        self.0.into_iter()
+    /// The rows to change when this becomes the commit of this number. Appended rows come last.
+    pub(super) fn into_rows(self, number: u64) -> impl Iterator<Item = (Key, Option<Bytes>)> {
+        let appended = self.appended.into_iter().zip(0_u16..);
+        let appended = appended
+            .map(move |((prefix, value), index)| (appended_key(&prefix, number, index), value));
+        let appended = appended.map(|(key, value)| (key, Some(value)));
+        self.rows.into_iter().chain(appended)
     }
 
     /// Refuses what the engine could not hold, before anything is applied.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), StoreError> {
         let too_large = |what: String| Err(StoreError::TooLarge(what));
-        if self.0.len() > limits.rows_per_transaction_max {
-            let (found, max) = (self.0.len(), limits.rows_per_transaction_max);
+        if self.row_count() > limits.rows_per_transaction_max {
+            let (found, max) = (self.row_count(), limits.rows_per_transaction_max);
             return too_large(format!(
                 "a transaction of {found} rows; at most {max} are allowed"
             ));
         }
-        for (key, value) in &self.0 {
-            let value_len = value.as_ref().map_or(0, Bytes::len);
-            if key.len() > limits.key_bytes_max {
-                let (found, max) = (key.len(), limits.key_bytes_max);
+        if self.appended.len() > APPENDED_MAX {
+            let found = self.appended.len();
+            return too_large(format!(
+                "a transaction that appends {found} rows; at most {APPENDED_MAX} are allowed"
+            ));
+        }
+        let rows = self.rows.iter();
+        let rows = rows.map(|(key, value)| (key, key.len(), value.as_ref().map_or(0, Bytes::len)));
+        let appended = self.appended.iter();
+        let appended =
+            appended.map(|(key, value)| (key, key.len() + APPENDED_KEY_BYTES, value.len()));
+        for (key, key_len, value_len) in rows.chain(appended) {
+            if key_len > limits.key_bytes_max {
+                let (found, max) = (key_len, limits.key_bytes_max);
                 return too_large(format!("a key of {found} bytes; at most {max} are allowed"));
             }
             if value_len > limits.value_bytes_max {
@@ -165,10 +188,17 @@ impl Overlay {
         if range.start >= range.end {
             return Box::new(std::iter::empty());
         }
-        let rows = self.0.range::<Key, _>(&range.start..&range.end);
+        let rows = self.rows.range::<Key, _>(&range.start..&range.end);
         let rows = rows.map(|(key, value)| (key.clone(), value.clone()));
         in_order(rows, order)
     }
+}
+
+/// What two bytes can count.
+const APPENDED_MAX: usize = u16::MAX as usize;
+
+fn appended_key(prefix: &[u8], number: u64, index: u16) -> Key {
+    Bytes::from([prefix, &number.to_be_bytes(), &index.to_be_bytes()].concat())
 }
 
 /// The rows of an ascending iterator in the order asked for.

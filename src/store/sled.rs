@@ -135,6 +135,7 @@ impl Engine for SledEngine {
         rows.db()?;
         let group = Arc::clone(&self.group);
         Ok(Box::new(SledTxn {
+            waits: mode != Mode::Read,
             rows,
             overlay: Overlay::default(),
             group,
@@ -209,7 +210,7 @@ impl Rows {
     fn apply(&mut self, overlay: Overlay) -> Result<u64, StoreError> {
         let number = self.number + 1;
         let mut batch = sled::Batch::default();
-        for (key, value) in overlay.into_rows() {
+        for (key, value) in overlay.into_rows(number) {
             match value {
                 Some(value) => batch.insert(&key[..], &value[..]),
                 None => batch.remove(&key[..]),
@@ -232,6 +233,8 @@ struct SledTxn {
     rows: Guard<Rows>,
     overlay: Overlay,
     group: Arc<GroupCommit>,
+    /// Whether its end waits until what it saw is durable.
+    waits: bool,
 }
 
 #[async_trait]
@@ -271,6 +274,10 @@ impl Txn for SledTxn {
         self.overlay.put(key, value);
     }
 
+    fn append(&mut self, prefix: Key, value: Bytes) {
+        self.overlay.append(prefix, value);
+    }
+
     fn delete(&mut self, key: Key) {
         self.overlay.delete(key);
     }
@@ -283,6 +290,7 @@ impl Txn for SledTxn {
             rows,
             overlay,
             group,
+            ..
         } = *self;
         let Guard::Write(mut rows) = rows else {
             return Err(wrote_in_a_read().into());
@@ -307,12 +315,13 @@ impl Txn for SledTxn {
         waiting.wait(number).await.map_err(CommitError::Unknown)
     }
 
-    /// A read transaction does not wait: GET and PROPFIND may show what is being synced.
     async fn settle(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { rows, group, .. } = *self;
-        let Guard::Write(rows) = rows else {
+        let Self {
+            rows, group, waits, ..
+        } = *self;
+        if !waits {
             return Ok(());
-        };
+        }
         let seen = rows.number;
         drop(rows);
         group.wait(seen).await

@@ -32,7 +32,7 @@ where
     for run in 1..=RUNS_MAX {
         let mut txn = engine.begin(mode).await?;
         let answer = body(&mut *txn, context).await;
-        if answer.is_err() || mode == Mode::Read {
+        if answer.is_err() || mode != Mode::Write {
             txn.settle().await?;
             return answer;
         }
@@ -128,6 +128,10 @@ mod tests {
 
         fn put(&mut self, key: Key, value: Bytes) {
             self.txn.put(key, value);
+        }
+
+        fn append(&mut self, prefix: Key, value: Bytes) {
+            self.txn.append(prefix, value);
         }
 
         fn delete(&mut self, key: Key) {

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use super::engine::StoreError;
 use super::keys;
 use super::tx::Tx;
+use crate::event::Place;
+use crate::lock::Lock;
 use crate::lock::rules::Cleared;
 use crate::protocol::path::{DavPath, Name};
 use crate::resource::{Resource, ResourceId, UserId};
@@ -187,16 +189,23 @@ impl Tx<'_> {
         let Some(trail) = self.trail(id).await? else {
             return Ok(None);
         };
-        let name = |resource: &Resource| {
-            Name::parse(&resource.name).map_err(|_| {
-                StoreError::Damaged(format!("resource {id} has a name that no path can have"))
-            })
-        };
-        let path = trail[1..].iter().map(name).collect::<Result<_, _>>()?;
+        let path = path_along(&trail)?;
         Ok(Some((
             path,
             trail.last().is_some_and(Resource::is_collection),
         )))
+    }
+
+    /// The same as a place with the ids on the way to it.
+    pub(super) async fn place_of(&mut self, id: ResourceId) -> Result<Option<Place>, StoreError> {
+        let Some(trail) = self.trail(id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Place {
+            path: path_along(&trail)?.to_plain(),
+            way: trail.iter().map(|step| step.id).collect(),
+            is_collection: trail.last().is_some_and(Resource::is_collection),
+        }))
     }
 
     /// Makes `resource` a member of `parent`, with `content` unless it is a collection.
@@ -250,17 +259,17 @@ impl Tx<'_> {
     }
 
     /// Removes `resource` and everything below it. What a collection held is out of reach at once
-    /// and removed bit by bit by [`Tx::reap`].
+    /// and removed bit by bit by [`Tx::reap`]. Returns the locks that end with it.
     pub async fn remove(
         &mut self,
         cleared: &Cleared,
         parent: ResourceId,
         resource: &Resource,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<(Lock, Place)>, StoreError> {
         demand(cleared, resource.id)?;
-        self.drop_locks(resource.id).await?;
+        let lost = self.drop_locks(resource.id).await?;
         self.drop_rows(parent, resource).await?;
-        Ok(())
+        Ok(lost)
     }
 
     /// Takes a resource out of its parent, and what it has with it; returns how many rows its
@@ -327,6 +336,17 @@ impl Tx<'_> {
         }
         Ok(reaped + 1)
     }
+}
+
+/// The path of the last of these, of which each is a member of the one before.
+fn path_along(trail: &[Resource]) -> Result<DavPath, StoreError> {
+    let name = |resource: &Resource| {
+        let id = resource.id;
+        Name::parse(&resource.name).map_err(|_| {
+            StoreError::Damaged(format!("resource {id} has a name that no path can have"))
+        })
+    };
+    trail[1..].iter().map(name).collect()
 }
 
 /// The store's side of the bargain: what is changed is what the rules were asked about.

@@ -109,6 +109,19 @@ impl<'t> Tx<'t> {
         self.raw.put(key, Bytes::new());
     }
 
+    /// [`Txn::append`].
+    pub(super) fn append(&mut self, prefix: Key, value: Bytes) {
+        self.raw.append(prefix, value);
+    }
+
+    /// The last row of a range.
+    pub(super) async fn last_row(
+        &mut self,
+        range: Range<Key>,
+    ) -> Result<Option<(Key, Bytes)>, StoreError> {
+        Ok(self.raw.scan(range, 1, Order::Descending).await?.pop())
+    }
+
     pub(super) fn delete(&mut self, key: Key) {
         self.raw.delete(key);
     }
@@ -128,7 +141,7 @@ impl<'t> Tx<'t> {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
     let bytes = postcard::to_extend(value, vec![ROW_VERSION])
         .map_err(|error| StoreError::Failed(format!("a row cannot be encoded: {error}")))?;
     Ok(Bytes::from(bytes))

@@ -31,6 +31,7 @@ use super::body::{Body, RequestBody};
 use super::caller;
 use super::metrics::Metrics;
 use crate::config::Config;
+use crate::event;
 use crate::ops::Dav;
 use crate::ops::access::Principal;
 use crate::protocol::error::DavError;
@@ -40,6 +41,8 @@ use crate::protocol::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Face {
     prefix: &'static str,
+    /// What events call it.
+    name: event::Face,
     routes: Vec<Route>,
     /// Addresses, as templates, that other servers of this API have and this one has not.
     unserved: &'static [&'static str],
@@ -210,6 +213,7 @@ impl Routed<'_> {
             uri: head.uri,
             headers: head.headers,
             base,
+            face: self.face.name,
             signed_in,
             parameters: self.parameters,
             body,

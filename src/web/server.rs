@@ -23,11 +23,14 @@ use super::control::Control;
 use super::door::Door;
 use super::guarded_io::{Exchanges, GuardedIo, Patience};
 use crate::config;
+use crate::ops::Dav;
 
 /// Between two rounds of housekeeping.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// After content ended; what ends in the meantime goes with the same round.
 const SWEEP_SOON: Duration = Duration::from_millis(200);
+/// After a refusal; what is refused in the meantime is recorded with it.
+const REFUSALS_SOON: Duration = Duration::from_millis(100);
 /// After a failed accept (mostly: no file descriptors left) it is not tried again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,6 +78,7 @@ impl Server {
         let dav = Arc::clone(self.door.dav());
         let mut helpers = JoinSet::new();
         helpers.spawn(sweep(Arc::clone(&self.door)));
+        helpers.spawn(record_refusals(Arc::clone(&dav)));
         helpers.spawn(control.serve(Arc::clone(&dav), Arc::clone(self.door.auth())));
         let mut connections = JoinSet::new();
         tokio::select! {
@@ -198,6 +202,17 @@ async fn sweep(door: Arc<Door>) {
         }
         if let Err(error) = door.dav().sweep(clock::now()).await {
             tracing::error!(%error, "housekeeping failed");
+        }
+    }
+}
+
+/// Writes down what locks refuse, a moment later and many at once.
+async fn record_refusals(dav: Arc<Dav>) {
+    loop {
+        dav.refusal_noted().await;
+        sleep(REFUSALS_SOON).await;
+        if let Err(error) = dav.record_refusals().await {
+            tracing::error!(%error, "refusals could not be recorded");
         }
     }
 }

@@ -21,6 +21,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, RequestBody};
 use super::caller;
+use crate::event::Face;
 use crate::ops::access::Principal;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
@@ -132,6 +133,7 @@ impl Call {
             principal: principal.clone(),
             now,
             program: caller::program(&headers),
+            face: Face::WebDav,
             target: path.clone().into(),
             if_header: IfHeader::from_headers(&headers, &config.server.hosts, path_bytes_max)?,
             conditions: Conditions::from_headers(&headers)?,

@@ -92,6 +92,10 @@ impl Txn for CountingTxn {
         self.txn.put(key, value);
     }
 
+    fn append(&mut self, prefix: Key, value: Bytes) {
+        self.txn.append(prefix, value);
+    }
+
     fn delete(&mut self, key: Key) {
         self.txn.delete(key);
     }

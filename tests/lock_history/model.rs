@@ -170,7 +170,10 @@ impl State {
         match answer {
             Answer::Granted(token, made) => {
                 lock.token = *token;
-                self.files.entry(at).or_default().push(lock);
+                let locks = self.files.entry(at).or_default();
+                // Whoever takes a lock clears away what has lapsed there.
+                locks.retain(|held| now < held.deadline);
+                locks.push(lock);
                 free && *made == created
             }
             other => !free && *other == Answer::Conflict,

@@ -91,6 +91,7 @@ pub(crate) fn ask(user: &Principal, at: &str, tokens: &[LockToken], now: Timesta
         principal: user.clone(),
         now,
         program: "test".to_owned(),
+        face: lockkeeper::event::Face::WebDav,
         target: path(at).into(),
         if_header: (!tokens.is_empty()).then_some(IfHeader { lists }),
         conditions: Conditions::default(),

@@ -14,6 +14,7 @@ use super::fault::Fault;
 use super::media_type::{FORM, JSON};
 use super::multipart::Form;
 use super::template::Parameters;
+use crate::event::Face;
 use crate::ops::access::Principal;
 use crate::ops::target::Target;
 use crate::ops::{Ask, Dav};
@@ -45,6 +46,8 @@ pub(in crate::web) struct Call {
     pub(in crate::web) headers: HeaderMap,
     /// Scheme and host under which the client knows this server: `https://files.example.org`.
     pub(in crate::web) base: String,
+    /// The API that it is a call of.
+    pub(super) face: Face,
     pub(super) signed_in: Option<Principal>,
     pub(super) parameters: Parameters,
     pub(super) body: RequestBody,
@@ -62,7 +65,7 @@ impl Call {
     pub(in crate::web) fn ask(&self, target: impl Into<Target>) -> Result<Ask, Fault> {
         let program = caller::program(&self.headers);
         let principal = self.principal()?.clone();
-        Ok(Ask::new(principal, self.now, program, target))
+        Ok(Ask::new(principal, self.now, (self.face, program), target))
     }
 
     /// Tells of a sign-in that failed, where that is not the answer itself.

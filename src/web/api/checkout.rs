@@ -14,6 +14,7 @@ use dto::{
     RefreshLock, StealLock, UploadForm,
 };
 
+use crate::event;
 use crate::web::auth::Credentials;
 
 /// The face.
@@ -23,6 +24,7 @@ pub(super) fn face() -> Face {
     routes.extend(file_routes());
     Face {
         prefix: "/api",
+        name: event::Face::CheckOut,
         routes,
         unserved: &[],
         refuse: response_api::refuse,

@@ -24,6 +24,7 @@ use http::Method;
 
 use super::Face;
 use super::route::{Route, schema_of};
+use crate::event;
 use crate::web::auth::Credentials;
 
 /// The face.
@@ -39,6 +40,7 @@ pub(super) fn face() -> Face {
     ];
     Face {
         prefix: "/api/2.0",
+        name: event::Face::DocSpace,
         routes: routes.into_iter().flatten().map(describe_limits).collect(),
         unserved: unserved::UNSERVED,
         refuse: envelope::refuse,

@@ -1,0 +1,241 @@
+//! Reading the record: what one user may see of it.
+
+use std::collections::HashMap;
+
+use super::{Cursor, Places};
+use crate::event::{Event, Face, Place, What};
+use crate::ops::access::Principal;
+use crate::ops::target::Target;
+use crate::ops::visit::{Visitor, visit};
+use crate::ops::{Ask, Dav};
+use crate::protocol::error::DavError;
+use crate::protocol::time::Timestamp;
+use crate::resource::ResourceId;
+use crate::rights::{Grant, Position, Privilege, Privileges};
+use crate::store::engine::{StoreError, Txn};
+use crate::store::events::Mark;
+use crate::store::tx::Tx;
+
+/// Most events in one page.
+pub const PAGE_MAX: usize = 1_000;
+
+/// Rows that one page looks through: of somebody who may read little most are passed over.
+const ROWS_MAX: usize = 2_000;
+
+/// From where on events are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The oldest that is kept.
+    Start,
+    /// Only what has not happened yet.
+    Now,
+    /// Behind this place.
+    After(Cursor),
+}
+
+/// Which events are wanted, and by whom.
+#[derive(Debug, Clone)]
+pub struct EventAsk {
+    /// Who asks.
+    pub principal: Principal,
+    /// When.
+    pub now: Timestamp,
+    /// From where on.
+    pub since: Since,
+    /// Only what happened to this resource, or below it. It must be there to be named.
+    pub about: Option<Target>,
+    /// Most events in the page; at most [`PAGE_MAX`].
+    pub limit: usize,
+}
+
+/// Some events in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventPage {
+    /// Those that the user may see.
+    pub events: Vec<EventView>,
+    /// Where to go on.
+    pub next: Cursor,
+    /// Whether there may be more already.
+    pub more: bool,
+    /// Whether events behind the place that was asked for are no longer kept.
+    pub missed: bool,
+}
+
+/// One event as one user may see it: tokens and places that they must not know are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Its name, which stays the same.
+    pub id: Cursor,
+    /// What happened.
+    pub event: Event,
+    /// Whether the token of its lock is shown.
+    pub shows_token: bool,
+}
+
+impl Dav {
+    /// The next page of the record. What it tells is durable.
+    pub async fn events(&self, ask: &EventAsk) -> Result<EventPage, DavError> {
+        let reading = (&self.places, ask);
+        self.read_durable(&reading, |txn, (places, ask)| {
+            Box::pin(page(txn, places, ask))
+        })
+        .await
+    }
+}
+
+async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<EventPage, DavError> {
+    let mut tx = Tx::new(txn, ask.now);
+    let about = match &ask.about {
+        Some(target) => Some(find(&mut tx, ask, target).await?),
+        None => None,
+    };
+    let pruned = tx.pruned_events().await?;
+    let since = match ask.since {
+        Since::Start => pruned,
+        Since::Now => tx.last_event().await?,
+        Since::After(cursor) => places.decipher(cursor)?,
+    };
+    let missed = since < pruned && since != Mark::START;
+    let found = tx.events(since.max(pruned), ROWS_MAX).await?;
+    let mut reader = Reader::of(&mut tx, &ask.principal).await?;
+    let mut events = Vec::new();
+    let mut next = since.max(pruned);
+    let mut more = found.len() == ROWS_MAX;
+    for (mark, event) in found {
+        if events.len() == ask.limit.clamp(1, PAGE_MAX) {
+            more = true;
+            break;
+        }
+        next = mark;
+        if about.is_some_and(|id| !concerns(&event, id)) {
+            continue;
+        }
+        if let Some((event, shows_token)) = reader.view(&mut tx, event).await? {
+            events.push(EventView {
+                id: places.of_event(mark),
+                event,
+                shows_token,
+            });
+        }
+    }
+    Ok(EventPage {
+        events,
+        next: places.of_page(next)?,
+        more,
+        missed,
+    })
+}
+
+async fn find(tx: &mut Tx<'_>, ask: &EventAsk, target: &Target) -> Result<ResourceId, DavError> {
+    let ask = Ask::new(
+        ask.principal.clone(),
+        ask.now,
+        (Face::Server, String::new()),
+        target.clone(),
+    );
+    let visit = visit(tx, &ask).await?;
+    Ok(visit.resource()?.id)
+}
+
+fn concerns(event: &Event, id: ResourceId) -> bool {
+    let from = event.what.from();
+    event.place.way.contains(&id) || from.is_some_and(|from| from.way.contains(&id))
+}
+
+/// Somebody who reads the record, with the grants that were looked up so far.
+struct Reader<'a> {
+    visitor: Visitor<'a>,
+    has_gone: bool,
+    grants: HashMap<ResourceId, Vec<Grant>>,
+}
+
+impl<'a> Reader<'a> {
+    async fn of(tx: &mut Tx<'_>, principal: &'a Principal) -> Result<Self, StoreError> {
+        Ok(Self {
+            visitor: Visitor::of(tx, principal).await?,
+            has_gone: tx.has_gone_grants().await?,
+            grants: HashMap::new(),
+        })
+    }
+
+    /// The event without what the reader must not know, and whether they may know the token of its
+    /// lock; `None`: they must not know of it.
+    async fn view(
+        &mut self,
+        tx: &mut Tx<'_>,
+        event: Event,
+    ) -> Result<Option<(Event, bool)>, StoreError> {
+        let here = self.privileges(tx, &event.place).await?;
+        let from_is_known = match event.what.from() {
+            Some(from) => self.privileges(tx, from).await?.has(Privilege::Read),
+            None => true,
+        };
+        let shows_token = here.has(Privilege::SuperCheckIn);
+        Ok(match (here.has(Privilege::Read), event.what) {
+            (true, what) => {
+                let what = if from_is_known {
+                    what
+                } else {
+                    without_from(what)
+                };
+                Some((Event { what, ..event }, shows_token))
+            }
+            // For whoever sees only where it was, it is gone.
+            (false, What::Moved { from: Some(from) }) if from_is_known => {
+                let (place, what) = (from, What::Deleted);
+                Some((
+                    Event {
+                        place,
+                        what,
+                        ..event
+                    },
+                    false,
+                ))
+            }
+            (false, _) => None,
+        })
+    }
+
+    /// What the reader may do at a place, by the grants on its way: of collections that are gone,
+    /// by those that they had.
+    async fn privileges(
+        &mut self,
+        tx: &mut Tx<'_>,
+        place: &Place,
+    ) -> Result<Privileges, StoreError> {
+        let mut position = Position::START;
+        for id in &place.way {
+            if !self.grants.contains_key(id) {
+                let found = self.look_up(tx, *id).await?;
+                self.grants.insert(*id, found);
+            }
+            let grants = self.grants.get(id).map_or(&[][..], Vec::as_slice);
+            position = position.down(&self.visitor.subject(), *id, grants);
+        }
+        Ok(self.visitor.privileges(position))
+    }
+
+    async fn look_up(&self, tx: &mut Tx<'_>, id: ResourceId) -> Result<Vec<Grant>, StoreError> {
+        let found = self.visitor.grants_on(tx, &[id]).await?.pop();
+        match found.unwrap_or_default() {
+            none if none.is_empty() && self.has_gone => tx.grants_once_on(id).await,
+            found => Ok(found),
+        }
+    }
+}
+
+/// Without the other place that it tells of.
+fn without_from(what: What) -> What {
+    match what {
+        What::Created { version, .. } => What::Created {
+            version,
+            from: None,
+        },
+        What::Uploaded { version, .. } => What::Uploaded {
+            version,
+            from: None,
+        },
+        What::Moved { .. } => What::Moved { from: None },
+        other => other,
+    }
+}

@@ -1,0 +1,103 @@
+//! Writing events down, by the transaction that does what they tell of.
+
+use crate::event::{Event, LockChange, Place, What, Who};
+use crate::lock::Lock;
+use crate::ops::Ask;
+use crate::ops::access::Principal;
+use crate::ops::visit::Visit;
+use crate::protocol::path::DavPath;
+use crate::resource::{Resource, ResourceId};
+use crate::store::engine::StoreError;
+use crate::store::tx::Tx;
+
+impl From<&Principal> for Who {
+    fn from(principal: &Principal) -> Self {
+        Self {
+            id: principal.id,
+            name: principal.name.clone(),
+        }
+    }
+}
+
+/// Writes down what the asking user does at `place`.
+pub(in crate::ops) fn tell(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    place: Place,
+    what: What,
+) -> Result<(), StoreError> {
+    tx.record(&Event {
+        at: ask.now,
+        by: Some(Who::from(&ask.principal)),
+        face: ask.face,
+        program: ask.program.clone(),
+        place,
+        what,
+    })
+}
+
+/// Writes down that these locks end with what they hang on, or have lapsed before.
+pub(in crate::ops) fn locks_lost(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    lost: Vec<(Lock, Place)>,
+) -> Result<(), StoreError> {
+    for (lock, place) in lost {
+        if lock.stands_at(ask.now) {
+            lock_ended(tx, ask, &lock, place)?;
+        } else {
+            tx.record(&Event::expired(&lock, place))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes down that the asking user ends a lock, which still stands.
+pub(in crate::ops) fn lock_ended(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    lock: &Lock,
+    place: Place,
+) -> Result<(), StoreError> {
+    let change = if lock.owner == ask.principal.id {
+        LockChange::Released
+    } else {
+        LockChange::Forced
+    };
+    tell(tx, ask, place, What::Lock(change, lock.into()))
+}
+
+impl Visit<'_> {
+    /// The place of what was found, or of the gap, at the end of the way.
+    pub(in crate::ops) fn place(&self) -> Place {
+        let chain = self.walk.chain();
+        Place {
+            way: chain.iter().map(|step| step.id).collect(),
+            path: self.path.to_plain(),
+            is_collection: self.walk.found().is_some_and(Resource::is_collection),
+        }
+    }
+
+    /// The place of something on the way, such as the root of a lock that covers its end.
+    pub(in crate::ops) fn place_on_way(&self, id: ResourceId) -> Place {
+        let chain = self.walk.chain();
+        let index = chain.iter().position(|step| step.id == id);
+        let chain = &chain[..index.map_or(chain.len(), |index| index + 1)];
+        let names = self.path.names().iter().take(chain.len() - 1).cloned();
+        Place {
+            way: chain.iter().map(|step| step.id).collect(),
+            path: names.collect::<DavPath>().to_plain(),
+            is_collection: chain.last().is_some_and(Resource::is_collection),
+        }
+    }
+
+    /// The place of what is made, or put in the place of something else, at the end of the way.
+    pub(in crate::ops) fn place_of(&self, id: ResourceId, is_collection: bool) -> Place {
+        let above = self.walk.ancestor_ids();
+        Place {
+            way: above.into_iter().chain([id]).collect(),
+            path: self.path.to_plain(),
+            is_collection,
+        }
+    }
+}

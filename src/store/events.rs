@@ -1,0 +1,199 @@
+//! Rows of events: appended by the engine in the order of commits, and removed from the front.
+//! Beside them, the grants of collections that are gone: who could read those may still read what
+//! happened there, and nobody else.
+
+use bytes::{Buf, Bytes};
+use serde::{Deserialize, Serialize};
+
+use super::engine::{APPENDED_KEY_BYTES, Key, StoreError};
+use super::keys;
+use super::tx::{Tx, decode, encode};
+use crate::event::Event;
+use crate::protocol::time::Timestamp;
+use crate::resource::ResourceId;
+use crate::rights::Grant;
+
+/// A place in the record. Later ones are greater; most are never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Mark(pub [u8; APPENDED_KEY_BYTES]);
+
+impl Mark {
+    /// Before everything.
+    pub const START: Self = Self([0; APPENDED_KEY_BYTES]);
+
+    /// Of the events of one commit it is the same.
+    fn commit(&self) -> &[u8] {
+        &self.0[..8]
+    }
+
+    fn of(key: &Key) -> Result<Self, StoreError> {
+        let bytes = key.last_chunk().copied();
+        let short = || StoreError::Damaged("a row of the record has a short key".to_owned());
+        bytes.map(Self).ok_or_else(short)
+    }
+}
+
+/// What one row holds of an event: long paths make several rows, and each says how many follow.
+const PART_BYTES_MAX: usize = 4_000;
+
+/// An event with its place and its rows.
+struct Whole {
+    mark: Mark,
+    keys: Vec<Key>,
+    event: Event,
+}
+
+/// The grants of a collection that is gone.
+#[derive(Debug, Serialize, Deserialize)]
+struct Gone {
+    /// The last event before it went.
+    after: Mark,
+    grants: Vec<Grant>,
+}
+
+impl Tx<'_> {
+    /// Writes down what this transaction does.
+    pub fn record(&mut self, event: &Event) -> Result<(), StoreError> {
+        let bytes = encode(event)?;
+        let mut left = bytes.len().div_ceil(PART_BYTES_MAX);
+        for part in bytes.chunks(PART_BYTES_MAX) {
+            left -= 1;
+            let following = u8::try_from(left)
+                .map_err(|_| StoreError::TooLarge("an event of a megabyte".to_owned()))?;
+            let row = Bytes::from([&[following], part].concat());
+            self.append(keys::all_events().start, row);
+        }
+        Ok(())
+    }
+
+    /// The events in up to `limit` rows behind `after`, each with its place. `limit` must be more
+    /// than 256, or a long event might never be read whole.
+    pub async fn events(
+        &mut self,
+        after: Mark,
+        limit: usize,
+    ) -> Result<Vec<(Mark, Event)>, StoreError> {
+        let whole = self.whole_events(after, limit).await?;
+        Ok(whole
+            .into_iter()
+            .map(|whole| (whole.mark, whole.event))
+            .collect())
+    }
+
+    async fn whole_events(&mut self, after: Mark, limit: usize) -> Result<Vec<Whole>, StoreError> {
+        let mut events = Vec::new();
+        let (mut keys, mut parts) = (Vec::new(), Vec::new());
+        for (key, mut value) in self.scan(keys::events_behind(after), limit).await? {
+            let following = value.try_get_u8().unwrap_or_default();
+            parts.extend_from_slice(&value);
+            let mark = Mark::of(&key)?;
+            keys.push(key);
+            if following == 0 {
+                events.push(Whole {
+                    mark,
+                    keys: std::mem::take(&mut keys),
+                    event: decode(&parts)?,
+                });
+                parts.clear();
+            }
+        }
+        Ok(events)
+    }
+
+    /// How many rows the record has behind `after`, counted no further than `limit`, and where the
+    /// last of them is.
+    pub async fn count_events(
+        &mut self,
+        after: Mark,
+        limit: usize,
+    ) -> Result<(usize, Mark), StoreError> {
+        let rows = self.scan(keys::events_behind(after), limit).await?;
+        let last = rows.last().map(|(key, _)| Mark::of(key)).transpose()?;
+        Ok((rows.len(), last.unwrap_or(after)))
+    }
+
+    /// The place of the last event; [`Mark::START`] while there is none.
+    pub async fn last_event(&mut self) -> Result<Mark, StoreError> {
+        let last = self.last_row(keys::all_events()).await?;
+        last.map_or(Ok(Mark::START), |(key, _)| Mark::of(&key))
+    }
+
+    /// The place behind which the record is whole: what lies up to it was pruned.
+    pub async fn pruned_events(&mut self) -> Result<Mark, StoreError> {
+        let pruned = self.row(keys::pruned_events()).await?;
+        Ok(pruned.unwrap_or(Mark::START))
+    }
+
+    /// Removes the oldest events, in up to `limit` rows: those that `surplus` rows are too many,
+    /// and those from before `oldest`. Returns how many rows that were.
+    pub async fn prune_events(
+        &mut self,
+        oldest: Timestamp,
+        surplus: usize,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let first = self.pruned_events().await?;
+        let mut removed = 0;
+        let mut pruned = first;
+        for Whole { mark, keys, event } in self.whole_events(first, limit).await? {
+            if event.at >= oldest && removed >= surplus {
+                if mark.commit() != pruned.commit() {
+                    self.forget_gone_before(pruned).await?;
+                }
+                break;
+            }
+            removed += keys.len();
+            keys.into_iter().for_each(|key| self.delete(key));
+            pruned = mark;
+        }
+        if pruned != first {
+            self.put(keys::pruned_events(), &pruned)?;
+        }
+        Ok(removed)
+    }
+
+    /// Keeps the grants of a collection that ends.
+    pub(super) async fn remember_gone(
+        &mut self,
+        collection: ResourceId,
+        grants: Vec<Grant>,
+    ) -> Result<(), StoreError> {
+        let after = self.last_event().await?;
+        let gone = Gone { after, grants };
+        self.put(keys::gone(collection), &gone)
+    }
+
+    /// The grants that this collection had when it ended.
+    pub async fn grants_once_on(&mut self, id: ResourceId) -> Result<Vec<Grant>, StoreError> {
+        let gone: Option<Gone> = self.row(keys::gone(id)).await?;
+        Ok(gone.map(|gone| gone.grants).unwrap_or_default())
+    }
+
+    /// Whether any collection that is gone had grants.
+    pub async fn has_gone_grants(&mut self) -> Result<bool, StoreError> {
+        Ok(!self.scan(keys::all_gone(), 1).await?.is_empty())
+    }
+
+    /// Forgets the grants of collections about which no event is left when those up to `pruned`,
+    /// and so all of its commit, are gone: the last event about a collection is of the commit that
+    /// removed it, or earlier.
+    async fn forget_gone_before(&mut self, pruned: Mark) -> Result<(), StoreError> {
+        for (key, value) in self.scan_all(keys::all_gone()).await? {
+            let gone: Gone = decode(&value)?;
+            if gone.after < pruned {
+                self.delete(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// The secret by which places in the record are told without telling how much happens; `fresh`
+    /// becomes it in a new store.
+    pub async fn event_secret(&mut self, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
+        if let Some(secret) = self.row(keys::event_secret()).await? {
+            return Ok(secret);
+        }
+        self.put(keys::event_secret(), &fresh)?;
+        Ok(fresh)
+    }
+}
