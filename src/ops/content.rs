@@ -153,6 +153,7 @@ impl Dav {
         if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
+        self.tell_succeeded(&uploaded.file);
         Ok(uploaded)
     }
 
@@ -369,9 +370,9 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     }
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
-    let keep = upload.dav.config.versions.keep;
+    let how = upload.dav.succession();
     let file = tx
-        .replace_content(&cleared, parent, file, new, modified, keep)
+        .replace_content(&cleared, parent, file, new, modified, how)
         .await?;
     if let Some(content) = &file.content {
         let version = content.into();

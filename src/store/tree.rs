@@ -164,24 +164,35 @@ impl Tx<'_> {
         let mut trail = Vec::new();
         let mut here = id;
         loop {
-            let (parent, name): (ResourceId, String) = if here == ResourceId::ROOT {
-                (ResourceId::ABOVE_ROOT, String::new())
-            } else {
-                match self.row(keys::whereabouts(here)).await? {
-                    Some(whereabouts) => whereabouts,
-                    None => return Ok(None),
-                }
+            let Some((parent, resource)) = self.find_by_id(here).await? else {
+                return Ok(None);
             };
-            match self.find_member(parent, &name).await? {
-                Some(resource) if resource.id == here => trail.push(resource),
-                _ => return Ok(None),
-            }
+            trail.push(resource);
             if here == ResourceId::ROOT {
                 trail.reverse();
                 return Ok(Some(trail));
             }
             here = parent;
         }
+    }
+
+    /// The resource with this id and its parent, whether or not both are in reach; `None` when it
+    /// has ended.
+    pub(super) async fn find_by_id(
+        &mut self,
+        id: ResourceId,
+    ) -> Result<Option<(ResourceId, Resource)>, StoreError> {
+        let (parent, name): (ResourceId, String) = if id == ResourceId::ROOT {
+            (ResourceId::ABOVE_ROOT, String::new())
+        } else {
+            match self.row(keys::whereabouts(id)).await? {
+                Some(whereabouts) => whereabouts,
+                None => return Ok(None),
+            }
+        };
+        let found = self.find_member(parent, &name).await?;
+        let found = found.filter(|resource| resource.id == id);
+        Ok(found.map(|resource| (parent, resource)))
     }
 
     /// The path of the resource with this id and whether it is a collection; `None` when it ended.

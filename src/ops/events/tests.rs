@@ -143,6 +143,11 @@ async fn whatever_is_done_is_told() {
     check(&dav, &mut since, &expect).await;
 
     dav.restore(&ask("/c/a"), 1).await.unwrap();
+    dav.label(&ask("/c/a"), 1, Some("first")).await.unwrap();
+    let (file, old) = (ask("/c/a"), to("/c/old"));
+    dav.copy_version(&file, 1, &old, yes).await.unwrap();
+    let itself = to("/c/a");
+    dav.copy_version(&file, 1, &itself, yes).await.unwrap();
     let name = QName {
         ns: "urn:x".to_owned(),
         name: "p".to_owned(),
@@ -180,6 +185,9 @@ async fn whatever_is_done_is_told() {
     };
     dav.delete(&bearer).await.unwrap();
     let expect = [
+        "version.restored /c/a",
+        "version.labelled /c/a",
+        "resource.created /c/old from /c/a",
         "version.restored /c/a",
         "resource.changed /c",
         "lock.taken /c/a",
