@@ -24,7 +24,7 @@ pub use escape::push_href;
 pub use limits::{XmlError, XmlLimits};
 pub use lock::{ActiveLock, LockDepthName, lock_response, supported_lock, write_activelock};
 pub use multistatus::{
-    Multistatus, PropstatWriter, ResponseWriter, multistatus_of, supported_reports,
+    Multistatus, PropstatWriter, ResponseWriter, multistatus_of, supported_reports, write_label,
 };
 pub use principal::{PRINCIPALS, principal_href, write_principal, write_privileges};
 pub use request::{

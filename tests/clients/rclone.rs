@@ -177,6 +177,15 @@ fn old_versions() {
     let copy = copy.to_str().unwrap();
     rclone(&server, &["copyto", &first, copy]);
     assert_eq!(fs::read_to_string(copy).unwrap(), "one");
+    // On the server, without a byte on the wire; and the other way round the version is restored.
+    for (to, path) in [
+        ("copy.txt", "/copy.txt"),
+        ("Pläne/plan.txt", "/Pl%C3%A4ne/plan.txt"),
+    ] {
+        rclone(&server, &["copyto", &first, &format!(":webdav:{to}")]);
+        assert_eq!(alice.get(path).status(200).text(), "one", "{to}");
+    }
+    assert_eq!(server.log().matches("method=\"COPY\"").count(), 2);
     for refused in [
         &["copyto", copy, &format!("{history}/{files}new.txt")][..],
         &["deletefile", &first],
@@ -186,7 +195,7 @@ fn old_versions() {
         assert!(!output.status.success(), "rclone {refused:?}");
     }
     let all = rclone(&server, &["lsf", "-R", "--files-only", ":webdav:"]);
-    assert_eq!(all, "Pläne/plan.txt\n");
+    assert_eq!(all, "copy.txt\nPläne/plan.txt\n");
     assert!(server.stop().success());
 }
 

@@ -21,11 +21,11 @@ use node::{Kind, Node, Nodes, Spot};
 use properties::Rendering;
 
 use super::listing::{self, Row};
-use super::{Answer, Call, answer, answered, options, pages};
+use super::{Answer, Call, answer, answered, options, pages, relocate};
 use crate::ops::Dav;
 use crate::ops::access::Principal;
 use crate::protocol::error::DavError;
-use crate::protocol::headers::{Depth, Safe, Validators};
+use crate::protocol::headers::{Depth, Overwrite, Safe, Validators};
 use crate::protocol::path::{DavPath, NAME_BYTES_MAX};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{PropfindRequest, ReportRequest, parse_propfind, parse_report};
@@ -38,7 +38,7 @@ const HISTORY: &str = "/.lockkeeper/history";
 const NAMES_IN_FRONT: usize = 2;
 
 /// The methods that are served there.
-const ALLOW: &str = "OPTIONS, GET, HEAD, PROPFIND, REPORT";
+const ALLOW: &str = "OPTIONS, GET, HEAD, COPY, PROPFIND, REPORT";
 
 /// Answers a request about `/.lockkeeper/history` or something below.
 pub(in crate::web) async fn respond(
@@ -83,6 +83,7 @@ async fn dispatch(method: &Method, call: Call) -> Answer {
         "HEAD" => head(call).await,
         "PROPFIND" => propfind(call).await,
         "REPORT" => report_of_version(call).await,
+        "COPY" => copy(call).await,
         // 423 although there is no lock: davfs2 then says "Permission denied" when a file is opened
         // for writing, and LibreOffice offers to open it read-only; of a 403 both make an error.
         "LOCK" => Err(DavError::NeverLocked(
@@ -159,6 +160,22 @@ fn judge(call: &Call, found: &Resource) -> Result<(), DavError> {
     call.ask.conditions.evaluate(Some(&validators), Safe::Yes)
 }
 
+/// From a version to somewhere in the tree: onto its own file, that restores it.
+async fn copy(mut call: Call) -> Answer {
+    let destination = relocate::destination(&call)?;
+    let overwrite = Overwrite::from_headers(&call.headers)?;
+    let Spot::Version(_, number) = Spot::find(&mut call).await? else {
+        return Err(DavError::Forbidden(format!(
+            "{HISTORY} gives its versions one at a time; only a version can be copied"
+        )));
+    };
+    let outcome = call
+        .dav
+        .copy_version(&call.ask, number, &destination, overwrite)
+        .await?;
+    Ok(relocate::done(outcome))
+}
+
 /// A page for a browser.
 fn page(call: &Call, members: Nodes) -> Response<Body> {
     let up = call.path.parent();
@@ -171,8 +188,10 @@ fn row(node: &Node) -> Row<'_> {
     let (size, modified, note) = match &node.kind {
         Kind::Collection(resource) => (None, resource.modified, String::new()),
         Kind::Version(version) => {
-            let author = version.author.clone().unwrap_or_default();
-            (Some(version.view.size), version.view.modified, author)
+            let view = &version.view;
+            let told = [version.author.as_deref(), view.label.as_deref()];
+            let told = told.into_iter().flatten().collect::<Vec<_>>();
+            (Some(view.size), view.modified, told.join(": "))
         }
     };
     Row {
@@ -267,3 +286,6 @@ fn made_of_files_only() -> DavError {
         "this is a collection, and reports are made of files only: {DAV:}version-tree".to_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests;

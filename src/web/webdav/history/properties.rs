@@ -8,7 +8,7 @@ use crate::protocol::error::DavError;
 use crate::protocol::live::InAllProp;
 use crate::protocol::xml::{
     DAV_NS, Multistatus, OUR_NS, PRINCIPALS, PropfindRequest, PropstatWriter, QName, push_href,
-    supported_lock, supported_reports, write_principal, write_privileges,
+    supported_lock, supported_reports, write_label, write_principal, write_privileges,
 };
 use crate::resource::{Resource, ResourceId};
 use crate::rights::Privilege;
@@ -16,7 +16,8 @@ use crate::web::download::media_type_of;
 
 /// Every property, and whether a PROPFIND for all gives it: those of RFC 3253 must be named
 /// (§3.11).
-const PROPERTIES: [(&str, InAllProp); 21] = [
+const PROPERTIES: [(&str, InAllProp); 23] = [
+    ("D:comment", InAllProp::No),
     ("D:creationdate", InAllProp::Yes),
     ("D:creator-displayname", InAllProp::No),
     ("D:current-user-principal", InAllProp::No),
@@ -26,6 +27,7 @@ const PROPERTIES: [(&str, InAllProp); 21] = [
     ("D:getcontenttype", InAllProp::Yes),
     ("D:getetag", InAllProp::Yes),
     ("D:getlastmodified", InAllProp::Yes),
+    ("D:label-name-set", InAllProp::No),
     ("D:lockdiscovery", InAllProp::Yes),
     ("D:owner", InAllProp::No),
     ("D:predecessor-set", InAllProp::No),
@@ -201,16 +203,18 @@ fn of_version(element: &str, version: &Version, name: &str) -> Option<Value> {
     let view = &version.view;
     let text = |text: String| Some(Value::Text(text));
     match element {
+        "D:comment" => view.label.clone().map(Value::Text),
         "D:creationdate" => text(view.uploaded.rfc3339()),
         "D:creator-displayname" => version.author.clone().map(Value::Text),
         "D:getcontentlength" => text(view.size.to_string()),
         "D:getcontenttype" => text(media_type_of(view.media_type.as_deref(), name)),
         "D:getetag" => text(view.etag.to_string()),
         "D:getlastmodified" => text(view.modified.http_date()),
+        "D:label-name-set" => Some(set_of(view.label.as_deref(), write_label)),
         "D:owner" => Some(principal(view.author)),
-        "D:predecessor-set" => Some(set_of(version.predecessor.as_deref())),
+        "D:predecessor-set" => Some(set_of(version.predecessor.as_deref(), push_href)),
         "D:resourcetype" => Some(Value::Xml(String::new())),
-        "D:successor-set" => Some(set_of(version.successor.as_deref())),
+        "D:successor-set" => Some(set_of(version.successor.as_deref(), push_href)),
         "D:supported-report-set" => Some(Value::Xml(supported_reports().to_owned())),
         "D:version-name" => text(view.number.to_string()),
         "L:under" => view.under.map(|kind| Value::Text(kind.to_string())),
@@ -224,10 +228,11 @@ fn principal(user: UserId) -> Value {
     Value::Xml(xml)
 }
 
-fn set_of(href: Option<&str>) -> Value {
+/// A property that holds what there is as elements.
+fn set_of(member: Option<&str>, write: fn(&mut String, &str)) -> Value {
     let mut xml = String::new();
-    if let Some(href) = href {
-        push_href(&mut xml, href);
+    if let Some(member) = member {
+        write(&mut xml, member);
     }
     Value::Xml(xml)
 }
