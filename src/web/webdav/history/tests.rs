@@ -29,7 +29,9 @@ async fn labelled(label: &str) -> Arc<Dav> {
     let path = DavPath::parse("/plan.txt", 4096).expect("a path");
     let ask = Ask::new(alice(), NOW, (Face::WebDav, "test".to_owned()), path);
     for _ in 0..2 {
-        let intake = Intake::new(&dav, None).expect("room");
+        let mut intake = Intake::new(&dav, None).expect("room");
+        let bytes = Bytes::from_static(b"text");
+        intake.push(bytes).await.expect("room");
         let content = intake.finish(None).await.expect("written");
         let uploaded = dav.upload(&ask, content, Manner::default()).await;
         uploaded.expect("uploaded");
@@ -43,9 +45,11 @@ async fn asked(dav: &Arc<Dav>, method: &str, path: &str, body: &'static str) -> 
     let body = RequestBody::from(Bytes::from_static(body.as_bytes()));
     let request = request.body(body).expect("a request");
     let response = respond(dav, &alice(), NOW, request).await;
-    assert!(response.status().is_success(), "{}", response.status());
+    let status = response.status();
     let body = response.into_body().collect().await.expect("a body");
-    String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8")
+    let text = String::from_utf8(body.to_bytes().to_vec()).expect("UTF-8");
+    assert!(status.is_success(), "{method} {path}: {status} {text}");
+    text
 }
 
 #[tokio::test]
