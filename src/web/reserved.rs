@@ -18,7 +18,8 @@ pub(super) enum Reserved {
     ApiDoc,
     /// `/.lockkeeper/principals/users` and below.
     Principals,
-    /// `/.lockkeeper/history` and below.
+    /// `/.lockkeeper/history` and below, and `/.lockkeeper` itself: Windows mounts nothing that is
+    /// below something which answers 404.
     History,
     /// Anything else below `/.lockkeeper`: nothing yet, and nobody's.
     Other,
@@ -36,7 +37,7 @@ pub(super) fn find(path: &str) -> Option<Reserved> {
             (Some("health"), None) => Some(Reserved::Health),
             (Some("metrics"), None) => Some(Reserved::Metrics),
             (Some("principals"), Some("users")) => Some(Reserved::Principals),
-            (Some("history"), _) => Some(Reserved::History),
+            (None | Some("history"), _) | (Some(""), None) => Some(Reserved::History),
             _ => Some(Reserved::Other),
         },
         _ => None,
@@ -60,8 +61,9 @@ mod tests {
         check("/", None);
         check("/.lockkeeperx", None);
         check("/a/.lockkeeper", None);
-        check("/.lockkeeper", Some(Reserved::Other));
-        check("/.lockkeeper/", Some(Reserved::Other));
+        check("/.lockkeeper", Some(Reserved::History));
+        check("/.lockkeeper/", Some(Reserved::History));
+        check("/.lockkeeper//", Some(Reserved::Other));
         check("//.lockkeeper/x", Some(Reserved::Other));
         check("/%2elock%6Beeper/x", Some(Reserved::Other));
         check("/.lockkeeper/health", Some(Reserved::Health));

@@ -156,6 +156,12 @@ impl Call {
         (principal.name.clone(), self.path.clone(), program.clone())
     }
 
+    /// From now on it is about this.
+    fn be_about(&mut self, path: DavPath) {
+        self.ask.target = path.clone().into();
+        self.path = path;
+    }
+
     /// The same question without conditions.
     fn unconditional(&self) -> Ask {
         Ask {

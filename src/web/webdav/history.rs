@@ -35,12 +35,14 @@ use crate::web::download;
 
 /// Where it is. What follows is a path of the tree.
 const HISTORY: &str = "/.lockkeeper/history";
-const NAMES_IN_FRONT: usize = 2;
+
+/// What holds it.
+const ABOVE: &str = "/.lockkeeper/";
 
 /// The methods that are served there.
 const ALLOW: &str = "OPTIONS, GET, HEAD, COPY, PROPFIND, REPORT";
 
-/// Answers a request about `/.lockkeeper/history` or something below.
+/// Answers a request about `/.lockkeeper/history`, something below or the collection above.
 pub(in crate::web) async fn respond(
     dav: &Arc<Dav>,
     principal: &Principal,
@@ -51,11 +53,8 @@ pub(in crate::web) async fn respond(
     let read = parse(dav, parts.uri.path())
         .and_then(|path| Call::read(dav, principal, now, path, parts.headers, body));
     let mut response = match read {
-        Ok(mut call) => {
+        Ok(call) => {
             let told = call.told();
-            let names = call.path.names().iter().skip(NAMES_IN_FRONT);
-            call.path = names.cloned().collect();
-            call.ask.target = call.path.clone().into();
             answered(&parts.method, &told, dispatch(&parts.method, call).await)
         }
         Err(error) => answer::refusal(&error),
@@ -113,6 +112,11 @@ async fn get(mut call: Call) -> Answer {
             let size = then.size().ok_or(DavError::NotFound)?;
             return download::answer(&call.headers, &then, source, size).await;
         }
+        Spot::Above(root) => {
+            judge(&call, &root)?;
+            let inside = Nodes::Listed(vec![node::top(root)]);
+            return Ok(listing::table(ABOVE, None, "By", inside, row));
+        }
         Spot::Collection(found) => {
             judge(&call, &found)?;
             Nodes::of_members(&call).await?
@@ -139,7 +143,7 @@ async fn head(mut call: Call) -> Answer {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
             Ok(response)
         }
-        Spot::Collection(found) | Spot::File(found) => {
+        Spot::Above(found) | Spot::Collection(found) | Spot::File(found) => {
             judge(&call, &found)?;
             Ok(listing::head())
         }
@@ -213,11 +217,12 @@ async fn propfind(mut call: Call) -> Answer {
         Spot::Version(file, number) => {
             Nodes::Listed(vec![node::version(&call, &file, number).await?])
         }
-        Spot::Collection(_) | Spot::File(_) if depth == Depth::Infinity => {
+        Spot::Above(_) | Spot::Collection(_) | Spot::File(_) if depth == Depth::Infinity => {
             return Err(DavError::FiniteDepthOnly(
                 "the history is told one collection at a time; use depth 1".to_owned(),
             ));
         }
+        Spot::Above(root) => Nodes::of_top(root, depth),
         Spot::Collection(_) => Nodes::of_collection(&call, depth).await?,
         Spot::File(file) => {
             let mut nodes = match depth {
@@ -252,7 +257,7 @@ async fn report_of_version(mut call: Call) -> Answer {
             node::version(&call, &file, number).await?;
             version_tree(&call, &file, wanted).await
         }
-        Spot::Collection(_) | Spot::File(_) => Err(made_of_files_only()),
+        Spot::Above(_) | Spot::Collection(_) | Spot::File(_) => Err(made_of_files_only()),
     }
 }
 

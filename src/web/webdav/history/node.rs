@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::Call;
 use super::super::pages::Paged;
-use super::{HISTORY, name};
+use super::{ABOVE, HISTORY, name};
 use crate::lock::UserId;
 use crate::ops::access;
 use crate::ops::properties::{Found, Look, Search, Wanted};
@@ -46,6 +46,9 @@ pub(super) struct Version {
 /// Where an address in the history collection leads.
 #[derive(Debug)]
 pub(super) enum Spot {
+    /// To the collection that holds the history and nothing else, which is shown to whoever may
+    /// read this, the top of the tree.
+    Above(Resource),
     /// To what stands for this collection.
     Collection(Resource),
     /// To the collection of the versions of this file.
@@ -55,10 +58,18 @@ pub(super) enum Spot {
 }
 
 impl Spot {
-    /// Finds out where `call` leads. If that is a version, the call is about its file from then on.
+    /// Finds out where `call` leads. From then on it is about what that stands for in the tree, or
+    /// about the file whose version it is.
     pub(super) async fn find(call: &mut Call) -> Result<Self, DavError> {
-        let ask = call.unconditional();
-        match call.dav.find(&ask).await {
+        let mut names = call.path.names().iter().skip(1);
+        let is_above = names.next().is_none();
+        let path = names.cloned().collect();
+        call.be_about(path);
+        let found = call.dav.find(&call.unconditional()).await;
+        if is_above {
+            return found.map(Self::Above);
+        }
+        match found {
             Err(DavError::NotFound) => {}
             found => {
                 let found = found?;
@@ -72,8 +83,7 @@ impl Spot {
         let (Some(above), Some(name)) = (call.path.parent(), call.path.name().cloned()) else {
             return Err(DavError::NotFound);
         };
-        call.path = above;
-        call.ask.target = call.path.clone().into();
+        call.be_about(above);
         let file = call.dav.find(&call.unconditional()).await?;
         let number = name::number(&name, &file.name).filter(|_| !file.is_collection());
         let number = number.ok_or(DavError::NotFound)?;
@@ -94,6 +104,19 @@ impl Nodes {
     /// What stands for a collection of the tree, and at depth 1 for its members.
     pub(super) async fn of_collection(call: &Call, depth: Depth) -> Result<Self, DavError> {
         Ok(Self::Search(Box::new(search(call, depth).await?)))
+    }
+
+    /// The collection above the history, and at depth 1 the history.
+    pub(super) fn of_top(root: Resource, depth: Depth) -> Self {
+        let above = Node {
+            href: ABOVE.to_owned(),
+            name: ABOVE.trim_matches('/').to_owned(),
+            kind: Kind::Collection(root.clone()),
+        };
+        Self::Listed(match depth {
+            Depth::Zero => vec![above],
+            Depth::One | Depth::Infinity => vec![above, top(root)],
+        })
     }
 
     /// What stands for the members of a collection.
@@ -143,6 +166,11 @@ fn collection(href: &str, resource: Resource) -> Node {
         },
         kind: Kind::Collection(resource),
     }
+}
+
+/// The top of the history.
+pub(super) fn top(root: Resource) -> Node {
+    collection("/", root)
 }
 
 /// The collection of the versions of the file that `call` is about.
