@@ -62,9 +62,11 @@ impl Retold {
                     }
                     told.lock(LockChange::Taken, place, lock);
                 }
-                What::Labelled { .. } | What::Changed | What::Refused { .. } => {
+                What::Labelled { .. } | What::Changed => {
                     assert!(told.resources.contains_key(&place.id()), "{view:?}");
                 }
+                // Told a moment later, when it may be gone.
+                What::Refused { .. } => {}
             }
         }
         told
