@@ -337,7 +337,7 @@ fn two_users_on_the_same_drive() {
     assert!(server.stop().success());
 }
 
-fn can_mount(programs: &[&str]) -> bool {
+pub(super) fn can_mount(programs: &[&str]) -> bool {
     installed(&["mount.davfs"])
         && installed(programs)
         && is_root()
@@ -351,13 +351,18 @@ fn encoded(path: &str) -> String {
 }
 
 /// A davfs2 mount with a cache of its own.
-struct Mount {
+pub(super) struct Mount {
     home: TempDir,
     mounted: bool,
 }
 
 impl Mount {
-    fn new(server: &Server, user: &str) -> Self {
+    pub(super) fn new(server: &Server, user: &str) -> Self {
+        Self::with(server, user, "")
+    }
+
+    /// With more lines of davfs2's configuration.
+    pub(super) fn with(server: &Server, user: &str, settings: &str) -> Self {
         let home = TempDir::new().unwrap();
         let url = server.url("/");
         let file = |name: &str| home.path().join(name);
@@ -373,7 +378,7 @@ impl Mount {
         // Kernels since 2025 read folders with larger buffers than davfs2's default of 16 KiB:
         // every readdir fails with EINVAL. The rest is davfs2 as it comes, with its late upload.
         let configuration = format!(
-            "buf_size 256\nuse_locks 1\nask_auth 0\ncache_dir {}\nsecrets {}\n",
+            "buf_size 256\nuse_locks 1\nask_auth 0\ncache_dir {}\nsecrets {}\n{settings}",
             file("cache").display(),
             file("secrets").display()
         );
@@ -392,12 +397,12 @@ impl Mount {
         }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.home.path().join("drive")
     }
 
     /// Returns when davfs2 has uploaded everything and given its locks back.
-    fn unmount(mut self) {
+    pub(super) fn unmount(mut self) {
         succeed(
             Command::new("timeout")
                 .arg("120")
