@@ -139,7 +139,7 @@ fn save_and_look(fold: bool, upload: Upload, check_out: bool) {
 
     let mount = match upload {
         Upload::Late => Mount::new(&server, "alice"),
-        Upload::AtOnce => Mount::with(&server, "alice", "delay_upload 0\n"),
+        Upload::AtOnce => Mount::of(&server, "alice", "/", "delay_upload 0\n"),
     };
     let mut faults = String::new();
     for (number, way) in WAYS.iter().enumerate() {
@@ -251,10 +251,15 @@ impl After {
             let content = format!("{api}/download?version={}", version["version"]);
             client.get(&content).status(200).text().trim().to_owned()
         });
-        Self {
-            versions: versions.collect(),
-            id,
-        }
+        let versions: Vec<String> = versions.collect();
+        let query = "<version-tree xmlns='DAV:'><prop><version-name/></prop></version-tree>";
+        let report = client.send("REPORT", path, &[], query).status(207);
+        let numbers = (1..=versions.len()).map(|number| number.to_string());
+        assert_eq!(
+            elements(&report, "version-name"),
+            numbers.collect::<Vec<_>>()
+        );
+        Self { id, versions }
     }
 }
 
