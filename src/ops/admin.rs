@@ -7,23 +7,26 @@ pub mod groups;
 pub mod locks;
 pub mod tokens;
 pub mod users;
+pub mod versions;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::access::{AccessError, Principal, Secret};
+use super::access::{self, AccessError, Noun, Principal, Secret};
 use super::password::PasswordError;
 use super::{Ask, Dav};
 use crate::event::Face;
 use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
+use crate::rights::Privilege;
 
 use grants::{GrantCommand, GrantEntry};
 use groups::{GroupCommand, GroupDetail, GroupEntry};
 use locks::{LockCommand, LockEntry};
 use tokens::{KeyEntry, TokenCommand};
 use users::{UserCommand, UserEntry};
+use versions::{VersionCommand, VersionEntry};
 
 /// What an administrator may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub enum AdminCommand {
     Grant(GrantCommand),
     /// About locks.
     Lock(LockCommand),
+    /// About the versions of files.
+    Version(VersionCommand),
 }
 
 impl AdminCommand {
@@ -46,7 +51,9 @@ impl AdminCommand {
     pub fn affected_user(&self) -> Option<&str> {
         match self {
             Self::User(command) => command.affected_user(),
-            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) => None,
+            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) | Self::Version(_) => {
+                None
+            }
         }
     }
 }
@@ -71,6 +78,8 @@ pub enum AdminReply {
     Grants(Vec<GrantEntry>),
     /// Locks, and what to ask for to see the next ones.
     Locks(Vec<LockEntry>, Option<String>),
+    /// Versions of a file, the newest first.
+    Versions(Vec<VersionEntry>),
     /// It was not done.
     Refused(AdminError),
 }
@@ -164,6 +173,35 @@ fn ask_about(
     ))
 }
 
+/// The user for whom something is done at `ask`'s target, who must have the privilege for it:
+/// nobody is given a lock, or made the author of a version, where they could not even look.
+async fn as_user(
+    dav: &Dav,
+    name: String,
+    ask: &Ask,
+    privilege: Privilege,
+) -> Result<Principal, AdminError> {
+    let Some(user) = access::find(dav, &name).await? else {
+        return Err(AccessError::NoSuch(Noun::User, name).into());
+    };
+    let path = dav.detail(ask).await?.path;
+    let as_user = Ask {
+        principal: Principal::from(&user),
+        ..ask.clone()
+    };
+    match dav.detail(&as_user).await {
+        Ok(detail) if detail.privileges.has(privilege) => Ok(as_user.principal),
+        Ok(_) | Err(DavError::NotFound) => Err(AdminError {
+            class: RefusalClass::Conflict,
+            reason: format!(
+                "{name} lacks the privilege {privilege} at {path}; grant a role first (lockkeeper \
+                 grant set)"
+            ),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Runs one command.
 pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
     let done = match command {
@@ -172,6 +210,7 @@ pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply
         AdminCommand::Token(command) => tokens::run(dav, command, now).await,
         AdminCommand::Grant(command) => grants::run(dav, command, now).await,
         AdminCommand::Lock(command) => locks::run(dav, command, now).await,
+        AdminCommand::Version(command) => versions::run(dav, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }
