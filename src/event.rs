@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::lock::{Lock, LockDepth, LockKind, LockScope, LockToken, UserId};
+use crate::protocol::headers::EntityTag;
 use crate::protocol::time::Timestamp;
 use crate::resource::{Content, ResourceId};
 
@@ -65,6 +66,15 @@ pub enum Face {
 }
 
 impl Face {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::WebDav,
+        Self::CheckOut,
+        Self::DocSpace,
+        Self::CommandLine,
+        Self::Server,
+    ];
+
     /// Its name in events.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -239,15 +249,42 @@ impl From<&Lock> for LockFact {
 }
 
 /// A lock that stood in the way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obstacle {
+    /// Where its root is.
+    pub root: Place,
     /// What kind of lock it is.
     pub kind: LockKind,
     /// The name of the user who holds it.
     pub holder: String,
 }
 
+impl VersionFact {
+    /// The entity tag that it had.
+    pub fn etag(&self) -> EntityTag {
+        EntityTag::of_version(self.version)
+    }
+}
+
 impl What {
+    /// All names of [`What::as_str`].
+    pub const NAMES: [&str; 14] = [
+        "lock.taken",
+        "lock.refreshed",
+        "lock.refused",
+        "lock.released",
+        "lock.forced",
+        "lock.expired",
+        "lock.stolen",
+        "resource.created",
+        "resource.moved",
+        "resource.deleted",
+        "resource.changed",
+        "version.uploaded",
+        "version.restored",
+        "version.labelled",
+    ];
+
     /// Its name wherever events are shown.
     pub const fn as_str(&self) -> &'static str {
         match self {

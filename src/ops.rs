@@ -290,8 +290,11 @@ impl Dav {
         T: Send,
         F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
-        let done = self.write(context, body).await;
-        done.inspect_err(|error| self.refusals.note(ask, error))
+        let done = self.do_or_note(Mode::Write, ask, context, body).await;
+        if done.is_ok() {
+            self.committed.send_replace(());
+        }
+        done
     }
 
     /// Refuses what makes the store grow while the disk is nearly full: what is left is for

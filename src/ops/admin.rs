@@ -2,6 +2,7 @@
 //! socket of a running server, or runs itself when none does. Each group of commands has its own
 //! file; names in JSON are promised to scripts.
 
+pub mod events;
 pub mod grants;
 pub mod groups;
 pub mod locks;
@@ -21,6 +22,7 @@ use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::rights::Privilege;
 
+use events::{EventCommand, EventReply};
 use grants::{GrantCommand, GrantEntry};
 use groups::{GroupCommand, GroupDetail, GroupEntry};
 use locks::{LockCommand, LockEntry};
@@ -44,6 +46,8 @@ pub enum AdminCommand {
     Lock(LockCommand),
     /// About the versions of files.
     Version(VersionCommand),
+    /// About what happened.
+    Events(EventCommand),
 }
 
 impl AdminCommand {
@@ -51,9 +55,12 @@ impl AdminCommand {
     pub fn affected_user(&self) -> Option<&str> {
         match self {
             Self::User(command) => command.affected_user(),
-            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) | Self::Version(_) => {
-                None
-            }
+            Self::Group(_)
+            | Self::Token(_)
+            | Self::Grant(_)
+            | Self::Lock(_)
+            | Self::Version(_)
+            | Self::Events(_) => None,
         }
     }
 }
@@ -80,6 +87,8 @@ pub enum AdminReply {
     Locks(Vec<LockEntry>, Option<String>),
     /// Versions of a file, the newest first.
     Versions(Vec<VersionEntry>),
+    /// Events in their order.
+    Events(EventReply),
     /// It was not done.
     Refused(AdminError),
 }
@@ -211,6 +220,7 @@ pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply
         AdminCommand::Grant(command) => grants::run(dav, command, now).await,
         AdminCommand::Lock(command) => locks::run(dav, command, now).await,
         AdminCommand::Version(command) => versions::run(dav, command, now).await,
+        AdminCommand::Events(command) => events::run(dav, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }

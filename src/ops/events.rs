@@ -6,6 +6,7 @@ mod page;
 mod pruning;
 mod refusals;
 mod telling;
+pub mod told;
 
 pub use cursor::Cursor;
 pub(super) use cursor::Places;

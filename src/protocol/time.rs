@@ -26,6 +26,11 @@ impl Timestamp {
         humantime::format_rfc3339_seconds(self.system_time()).to_string()
     }
 
+    /// `2026-11-22T04:11:36.007Z` (RFC 3339), for what may happen many times in a second.
+    pub fn rfc3339_millis(self) -> String {
+        humantime::format_rfc3339_millis(self.system_time()).to_string()
+    }
+
     /// `Sun, 22 Nov 2026 04:11:36 GMT` (RFC 9110 §5.6.7), as Last-Modified wants it.
     pub fn http_date(self) -> String {
         httpdate::fmt_http_date(self.system_time())

@@ -207,6 +207,16 @@ impl Tx<'_> {
         )))
     }
 
+    /// What is at the path, as a place; `None` when nothing is.
+    pub async fn place_at(&mut self, path: &DavPath) -> Result<Option<Place>, StoreError> {
+        let walk = self.walk(path).await?;
+        Ok(walk.found().map(|found| Place {
+            way: walk.chain().iter().map(|step| step.id).collect(),
+            path: path.to_plain(),
+            is_collection: found.is_collection(),
+        }))
+    }
+
     /// The same as a place with the ids on the way to it.
     pub(super) async fn place_of(&mut self, id: ResourceId) -> Result<Option<Place>, StoreError> {
         let Some(trail) = self.trail(id).await? else {

@@ -41,7 +41,12 @@ pub(crate) enum Operation {
     SetGrant,
     History,
     ReadVersion,
+    Version,
+    CompareVersions,
     Restore,
+    Label,
+    CopyVersionFrom,
+    CopyVersionTo(Overwrite),
 }
 
 impl Operation {
@@ -66,10 +71,18 @@ impl Operation {
             Self::SetGrant,
             Self::History,
             Self::ReadVersion,
+            Self::Version,
+            Self::CompareVersions,
             Self::Restore,
+            Self::Label,
+            Self::CopyVersionFrom,
         ];
         for overwrite in [Overwrite::Yes, Overwrite::No] {
-            all.extend([Self::MoveTo(overwrite), Self::CopyTo(overwrite)]);
+            all.extend([
+                Self::MoveTo(overwrite),
+                Self::CopyTo(overwrite),
+                Self::CopyVersionTo(overwrite),
+            ]);
         }
         all.extend([Depth::Zero, Depth::One, Depth::Infinity].map(Self::Search));
         for kind in [
@@ -91,6 +104,7 @@ impl Operation {
                 | Self::MakeCollection
                 | Self::MoveTo(_)
                 | Self::CopyTo(_)
+                | Self::CopyVersionTo(_)
                 | Self::Lock(..)
         )
     }
@@ -163,7 +177,17 @@ impl Operation {
             }
             Self::History => told(&dav.history(ask).await?),
             Self::ReadVersion => told(&dav.read_version(ask, 1).await?.0),
+            Self::Version => told(&dav.version(ask, 1).await?),
+            Self::CompareVersions => told(&dav.compare_versions(ask, [1, 1]).await?),
             Self::Restore => told(&dav.restore(ask, 1).await?.outcome),
+            Self::Label => told(&dav.label(ask, 1, Some("mine")).await?),
+            Self::CopyVersionFrom => {
+                let to = path("/a/copied");
+                told(&dav.copy_version(ask, 1, &to, Overwrite::Yes).await?)
+            }
+            Self::CopyVersionTo(overwrite) => {
+                told(&dav.copy_version(&from_visible, 1, at, overwrite).await?)
+            }
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Cursor, Places};
-use crate::event::{Event, Face, Place, What};
+use crate::event::{Event, Face, Obstacle, Place, What};
 use crate::ops::access::Principal;
 use crate::ops::target::Target;
 use crate::ops::visit::{Visitor, visit};
@@ -19,8 +19,11 @@ use crate::store::tx::Tx;
 /// Most events in one page.
 pub const PAGE_MAX: usize = 1_000;
 
-/// Rows that one page looks through: of somebody who may read little most are passed over.
+/// Rows that one transaction looks through: for somebody who may read little most are passed over.
 const ROWS_MAX: usize = 2_000;
+
+/// Rows that one page looks through.
+const LOOKED_THROUGH_MAX: usize = 200_000;
 
 /// From where on events are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,8 @@ pub struct EventAsk {
     pub now: Timestamp,
     /// From where on.
     pub since: Since,
-    /// Only what happened to this resource, or below it. It must be there to be named.
+    /// Only what happened to this resource, or below it. A path must lead to it now; an id may
+    /// be of something that is gone, for of each event it is asked who may know of it.
     pub about: Option<Target>,
     /// Most events in the page; at most [`PAGE_MAX`].
     pub limit: usize,
@@ -53,6 +57,9 @@ pub struct EventAsk {
 pub struct EventPage {
     /// Those that the user may see.
     pub events: Vec<EventView>,
+    /// What these events are about, if that was asked for: whoever goes on by the id is not lost
+    /// when it is moved or goes.
+    pub about: Option<ResourceId>,
     /// Where to go on.
     pub next: Cursor,
     /// Whether there may be more already.
@@ -73,24 +80,52 @@ pub struct EventView {
 }
 
 impl Dav {
-    /// The next page of the record. What it tells is durable.
+    /// The next page of the record. What it tells is durable. A page that is not full is the last
+    /// one: that little of much is to be seen must not tell how much there is.
     pub async fn events(&self, ask: &EventAsk) -> Result<EventPage, DavError> {
-        let reading = (&self.places, ask);
-        self.read_durable(&reading, |txn, (places, ask)| {
-            Box::pin(page(txn, places, ask))
+        let limit = ask.limit.clamp(1, PAGE_MAX);
+        let mut whole = self.read_page(ask, ask.since, limit).await?;
+        let mut looked_through = ROWS_MAX;
+        while whole.more && whole.events.len() < limit && looked_through < LOOKED_THROUGH_MAX {
+            let since = Since::After(whole.next);
+            let left = limit - whole.events.len();
+            let page = self.read_page(ask, since, left).await?;
+            whole.events.extend(page.events);
+            (whole.next, whole.more) = (page.next, page.more);
+            whole.missed |= page.missed;
+            looked_through += ROWS_MAX;
+        }
+        Ok(whole)
+    }
+
+    async fn read_page(
+        &self,
+        ask: &EventAsk,
+        since: Since,
+        limit: usize,
+    ) -> Result<EventPage, DavError> {
+        let reading = (&self.places, ask, since, limit);
+        self.read_durable(&reading, |txn, (places, ask, since, limit)| {
+            Box::pin(page(txn, places, ask, (*since, *limit)))
         })
         .await
     }
 }
 
-async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<EventPage, DavError> {
+async fn page(
+    txn: &mut dyn Txn,
+    places: &Places,
+    ask: &EventAsk,
+    (since, limit): (Since, usize),
+) -> Result<EventPage, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let about = match &ask.about {
+        Some(Target::Id(id)) => Some(*id),
         Some(target) => Some(find(&mut tx, ask, target).await?),
         None => None,
     };
     let pruned = tx.pruned_events().await?;
-    let since = match ask.since {
+    let since = match since {
         Since::Start => pruned,
         Since::Now => tx.last_event().await?,
         Since::After(cursor) => places.decipher(cursor)?,
@@ -102,7 +137,7 @@ async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<Even
     let mut next = since.max(pruned);
     let mut more = found.len() == ROWS_MAX;
     for (mark, event) in found {
-        if events.len() == ask.limit.clamp(1, PAGE_MAX) {
+        if events.len() == limit {
             more = true;
             break;
         }
@@ -120,6 +155,7 @@ async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<Even
     }
     Ok(EventPage {
         events,
+        about,
         next: places.of_page(next)?,
         more,
         missed,
@@ -171,6 +207,17 @@ impl<'a> Reader<'a> {
             None => true,
         };
         let shows_token = here.has(Privilege::SuperCheckIn);
+        let event = match event.what {
+            What::Refused { by, times } => {
+                let by = self.readable(tx, by).await?;
+                if by.is_empty() {
+                    return Ok(None);
+                }
+                let what = What::Refused { by, times };
+                Event { what, ..event }
+            }
+            what => Event { what, ..event },
+        };
         Ok(match (here.has(Privilege::Read), event.what) {
             (true, what) => {
                 let what = if from_is_known {
@@ -194,6 +241,20 @@ impl<'a> Reader<'a> {
             }
             (false, _) => None,
         })
+    }
+
+    /// The locks that the reader may know of: what refused something may lie below it.
+    async fn readable(
+        &mut self,
+        tx: &mut Tx<'_>,
+        by: Vec<Obstacle>,
+    ) -> Result<Vec<Obstacle>, StoreError> {
+        let mut readable = Vec::with_capacity(by.len());
+        for lock in by {
+            let there = self.privileges(tx, &lock.root).await?;
+            readable.extend(there.has(Privilege::Read).then_some(lock));
+        }
+        Ok(readable)
     }
 
     /// What the reader may do at a place, by the grants on its way: of collections that are gone,

@@ -16,6 +16,11 @@ enum Strength {
 }
 
 impl EntityTag {
+    /// The strong entity tag of a version that has this number for itself alone.
+    pub fn of_version(version: u64) -> Self {
+        Self::strong(format!("{version:016x}"))
+    }
+
     /// A strong tag. `opaque` stands between the quotes and contains none itself.
     pub fn strong(opaque: String) -> Self {
         Self {
