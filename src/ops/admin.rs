@@ -8,12 +8,14 @@ pub mod groups;
 pub mod locks;
 pub mod tokens;
 pub mod users;
+pub mod webhooks;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::access::{AccessError, Principal, Secret};
 use super::password::PasswordError;
+use super::webhooks::Courier;
 use super::{Ask, Dav};
 use crate::event::Face;
 use crate::protocol::error::DavError;
@@ -26,6 +28,7 @@ use groups::{GroupCommand, GroupDetail, GroupEntry};
 use locks::{LockCommand, LockEntry};
 use tokens::{KeyEntry, TokenCommand};
 use users::{UserCommand, UserEntry};
+use webhooks::{WebhookCommand, WebhookEntry};
 
 /// What an administrator may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,8 @@ pub enum AdminCommand {
     Lock(LockCommand),
     /// About what happened.
     Events(EventCommand),
+    /// About webhooks.
+    Webhook(WebhookCommand),
 }
 
 impl AdminCommand {
@@ -50,9 +55,12 @@ impl AdminCommand {
     pub fn affected_user(&self) -> Option<&str> {
         match self {
             Self::User(command) => command.affected_user(),
-            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) | Self::Events(_) => {
-                None
-            }
+            Self::Group(_)
+            | Self::Token(_)
+            | Self::Grant(_)
+            | Self::Lock(_)
+            | Self::Events(_)
+            | Self::Webhook(_) => None,
         }
     }
 }
@@ -79,6 +87,12 @@ pub enum AdminReply {
     Locks(Vec<LockEntry>, Option<String>),
     /// Events in their order.
     Events(EventReply),
+    /// The webhooks by age.
+    Webhooks(Vec<WebhookEntry>),
+    /// The webhook that was added. This is the only time that its secret is told.
+    NewWebhook(WebhookEntry, Secret),
+    /// What the receiver of a webhook answered.
+    Answered(String),
     /// It was not done.
     Refused(AdminError),
 }
@@ -173,7 +187,12 @@ fn ask_about(
 }
 
 /// Runs one command.
-pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
+pub async fn run(
+    dav: &Dav,
+    courier: &dyn Courier,
+    command: AdminCommand,
+    now: Timestamp,
+) -> AdminReply {
     let done = match command {
         AdminCommand::User(command) => users::run(dav, command, now).await,
         AdminCommand::Group(command) => groups::run(dav, command, now).await,
@@ -181,6 +200,7 @@ pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply
         AdminCommand::Grant(command) => grants::run(dav, command, now).await,
         AdminCommand::Lock(command) => locks::run(dav, command, now).await,
         AdminCommand::Events(command) => events::run(dav, command, now).await,
+        AdminCommand::Webhook(command) => webhooks::run(dav, courier, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }
