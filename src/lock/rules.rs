@@ -272,9 +272,8 @@ pub fn check(
     }
 }
 
-/// The asker's lock in force. Of a check-out and the lock of a program that opened the file
-/// meanwhile, the check-out: the program's says less about why the file changed. Of the locks of
-/// several programs, one whose token was submitted: that program writes.
+/// The asker's lock in force. Beside a check-out, the lock of a program that opened the file says
+/// less about why it changed; of several programs one whose token was submitted writes.
 fn under(asker: &Asker<'_>, locks: &Surroundings) -> Option<Under> {
     let own = locks.in_force().filter(|lock| lock.owner == asker.user);
     let lock = own.min_by_key(|lock| {

@@ -15,7 +15,7 @@ use crate::store::tx::Tx;
 const OVERFULL_MAX: usize = 10_000;
 
 /// Pages of old versions that one sweep looks at on its round over all.
-const PAGES_A_SWEEP: usize = 10;
+const PAGES_A_SWEEP: usize = 5;
 
 /// What the sweep is to look at.
 #[derive(Debug, Default)]

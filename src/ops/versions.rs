@@ -293,7 +293,11 @@ async fn commit_label(
     judge(&mut tx, ask, &visit, Safe::No).await?;
     let cleared = clear(&mut tx, dav, ask, &visit, Doing::Change).await?;
     let mut version = load_version(&mut tx, file, labelling.number).await?;
-    if labelling.label.is_some() && version.content.label.is_none() {
+    if version.content.label == labelling.label {
+        // Nobody need hear of what is as it was.
+        return Ok((file.id, VersionView::new(version, present)));
+    }
+    if version.content.label.is_none() {
         require_room_for_label(&mut tx, file).await?;
     }
     version.content.label.clone_from(&labelling.label);

@@ -1,8 +1,14 @@
+mod folding;
+mod histories;
+mod labels;
+mod pruning;
+mod sources;
+
 use std::sync::Arc;
 
 use super::*;
 use crate::blobs::Blobs;
-use crate::config::Config;
+use crate::config::{Config, Versions};
 use crate::lock::{LockDepth, LockScope};
 use crate::ops::content::Manner;
 use crate::ops::copy::CopyDepth;
@@ -12,7 +18,7 @@ use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::protocol::path::DavPath;
 use crate::resource::{ContentId, INLINE_BYTES_MAX};
 use crate::rights::{Grantee, Role};
-use crate::store::engine::{Engine, Mode, Order};
+use crate::store::engine::{Engine, Key, Mode, Order};
 use crate::store::memory::MemoryEngine;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -38,8 +44,18 @@ fn by(user: u128, ask: Ask) -> Ask {
 
 /// A tree that keeps `keep` old versions, in a folder when content files shall be counted.
 async fn start(engine: &Arc<dyn Engine>, blobs: Blobs, keep: u32) -> Dav {
-    let mut config = Config::default();
-    config.versions.keep = keep;
+    let versions = Versions {
+        keep,
+        ..Versions::default()
+    };
+    start_with(engine, blobs, versions).await
+}
+
+async fn start_with(engine: &Arc<dyn Engine>, blobs: Blobs, versions: Versions) -> Dav {
+    let config = Config {
+        versions,
+        ..Config::default()
+    };
     let dav = Dav::new(Arc::clone(engine), blobs, config, NOW).await;
     dav.unwrap()
 }
@@ -50,13 +66,22 @@ async fn in_memory(keep: u32) -> Dav {
 }
 
 async fn put(dav: &Dav, ask: &Ask, letter: u8, size: usize) -> Resource {
+    try_put(dav, ask, letter, size).await.unwrap()
+}
+
+async fn try_put(dav: &Dav, ask: &Ask, letter: u8, size: usize) -> Result<Resource, DavError> {
     let mut intake = Intake::new(dav, None).unwrap();
     intake.push(Bytes::from(vec![letter; size])).await.unwrap();
     let content = intake.finish(None).await.unwrap();
-    dav.upload(ask, content, Manner::default())
-        .await
-        .unwrap()
-        .file
+    let uploaded = dav.upload(ask, content, Manner::default()).await?;
+    Ok(uploaded.file)
+}
+
+/// The rows of one kind, in their order.
+async fn rows(engine: &Arc<dyn Engine>, kind: u8) -> Vec<(Key, Bytes)> {
+    let mut txn = engine.begin(Mode::Read).await.unwrap();
+    let all = Bytes::copy_from_slice(&[kind])..Bytes::copy_from_slice(&[kind + 1]);
+    txn.scan(all, usize::MAX, Order::Ascending).await.unwrap()
 }
 
 async fn numbers(dav: &Dav, at: &str) -> Vec<u32> {
@@ -74,6 +99,10 @@ async fn letters(dav: &Dav, at: &str, number: u32) -> (char, usize) {
 
 async fn files(dav: &Dav) -> usize {
     dav.sweep(NOW).await.unwrap();
+    count_files(dav).await
+}
+
+async fn count_files(dav: &Dav) -> usize {
     let mut count = 0;
     for folder in 0..=u8::MAX {
         let listed = dav.blobs.list_older_than(ContentId(u64::MAX), folder);
@@ -143,48 +172,6 @@ async fn an_old_version_keeps_the_time_that_its_author_gave() {
     let seen = &dav.history(&file).await.unwrap()[1];
     assert_eq!((seen.modified, seen.uploaded), (long_ago, file.now));
     assert_eq!(seen.media_type.as_deref(), Some("text/x"));
-}
-
-#[tokio::test]
-async fn as_many_are_kept_as_configured_and_their_content_no_longer() {
-    for (keep, kept) in [(0, vec![5]), (1, vec![5, 4]), (2, vec![5, 4, 3])] {
-        let folder = tempfile::tempdir().unwrap();
-        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
-        let dav = start(&engine, Blobs::open(folder.path(), 0).unwrap(), keep).await;
-        for letter in b'a'..=b'e' {
-            put(&dav, &ask("/f", 0), letter, LARGE).await;
-        }
-        assert_eq!(files(&dav).await, kept.len());
-        assert_eq!(numbers(&dav, "/f").await, kept);
-        for number in kept {
-            let letter = char::from(b'a' - 1 + u8::try_from(number).unwrap());
-            assert_eq!(letters(&dav, "/f", number).await, (letter, LARGE));
-        }
-        let gone = dav.read_version(&ask("/f", 0), 1).await;
-        assert_eq!(gone.err(), Some(DavError::NotFound));
-        dav.delete(&ask("/f", 0)).await.unwrap();
-        assert_eq!(files(&dav).await, 0);
-    }
-}
-
-/// Nothing but the round over all versions knows of them.
-#[tokio::test]
-async fn the_sweep_finds_what_a_new_configuration_no_longer_keeps() {
-    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
-    let before = start(&engine, Blobs::memory(), 300).await;
-    for file in ["/a", "/f", "/z"] {
-        for _ in 0..=250 {
-            put(&before, &ask(file, 0), b'x', 1).await;
-        }
-    }
-    before.sweep(NOW).await.unwrap();
-    assert_eq!(numbers(&before, "/f").await.len(), 251);
-    drop(before);
-    let after = start(&engine, Blobs::memory(), 2).await;
-    after.sweep(NOW).await.unwrap();
-    for file in ["/a", "/f", "/z"] {
-        assert_eq!(numbers(&after, file).await, [251, 250, 249]);
-    }
 }
 
 #[tokio::test]
@@ -392,34 +379,4 @@ async fn who_may_read_sees_the_history_and_who_may_write_restores() {
     assert_eq!(dav.history(&file).await.err(), hidden);
     assert_eq!(dav.read_version(&file, 1).await.err(), hidden);
     assert_eq!(dav.restore(&file, 1).await.err(), hidden);
-}
-
-/// An engine takes so many rows in one transaction, and a collection has no bound.
-#[tokio::test]
-async fn a_sweep_counts_old_versions_and_leaves_none() {
-    const FILES: usize = 14;
-    const VERSIONS: usize = 300;
-    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
-    let dav = start(&engine, Blobs::memory(), 1000).await;
-    dav.make_collection(&ask("/c", 0)).await.unwrap();
-    for n in 0..FILES {
-        let file = ask(&format!("/c/{n}"), 0);
-        put(&dav, &file, b'x', 3).await;
-        for _ in 0..VERSIONS {
-            dav.restore(&file, 1).await.unwrap();
-        }
-    }
-    dav.delete(&ask("/c", 0)).await.unwrap();
-    let step = dav.write(&NOW, |txn, now| {
-        Box::pin(async move { Ok(Tx::new(txn, *now).reap(FILES + 1).await?) })
-    });
-    let reaped = step.await.unwrap();
-    assert!((2..FILES).contains(&reaped), "{reaped} in one step");
-    dav.sweep(NOW).await.unwrap();
-    let mut txn = engine.begin(Mode::Read).await.unwrap();
-    for kind in [b'v', b'f', b'c', b'g'] {
-        let rows = Bytes::copy_from_slice(&[kind])..Bytes::copy_from_slice(&[kind + 1]);
-        let left = txn.scan(rows, 1, Order::Ascending).await.unwrap();
-        assert_eq!(left, [], "rows {:?}", char::from(kind));
-    }
 }
