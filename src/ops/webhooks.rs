@@ -283,3 +283,6 @@ async fn path_of(dav: &Dav, id: ResourceId) -> Result<Option<DavPath>, DavError>
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;
