@@ -5,6 +5,8 @@ mod address;
 mod backoff;
 mod delivery;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -30,7 +32,6 @@ pub use delivery::{Answer, Attempt, Courier, Due, Parcel};
 pub(super) const GONE: &str = "the receiver answered 410 Gone";
 
 /// A webhook to be.
-#[derive(Debug)]
 pub struct NewWebhook {
     /// Where events are to be posted.
     pub url: String,
@@ -40,6 +41,18 @@ pub struct NewWebhook {
     pub path: Option<String>,
     /// The first event that is wanted.
     pub since: Begin,
+}
+
+impl fmt::Debug for NewWebhook {
+    /// Without what follows the `?` of the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewWebhook")
+            .field("url", &address::shown(&self.url))
+            .field("user", &self.user)
+            .field("path", &self.path)
+            .field("since", &self.since)
+            .finish()
+    }
 }
 
 /// From where on a new webhook is told of events.

@@ -1,6 +1,8 @@
 //! What is to be delivered next, and what came of it. Everything is kept in the row of the webhook,
 //! so a restart goes on where the last one ended.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -47,7 +49,6 @@ pub enum Due {
 }
 
 /// A page for a receiver.
-#[derive(Debug)]
 pub struct Parcel {
     /// Where to.
     pub url: String,
@@ -61,6 +62,17 @@ pub struct Parcel {
     pub reader: UserId,
     /// The events.
     pub page: EventPage,
+}
+
+impl fmt::Debug for Parcel {
+    /// Without what follows the `?` of the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parcel")
+            .field("url", &self.shown_url)
+            .field("message", &self.message)
+            .field("page", &self.page)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Posts pages: the server's HTTP client.

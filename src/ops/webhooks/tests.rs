@@ -62,7 +62,7 @@ async fn make(dav: &Dav, path: &str) {
 
 async fn hook(dav: &Dav, user: &str, path: Option<&str>, since: Begin) -> WebhookId {
     let new = NewWebhook {
-        url: "http://127.0.0.1:1/".to_owned(),
+        url: "http://127.0.0.1:1/?sesame".to_owned(),
         user: user.to_owned(),
         path: path.map(str::to_owned),
         since,
@@ -95,6 +95,11 @@ async fn what_failed_rests_and_comes_again_as_it_was() {
     make(&dav, "/a").await;
     let first = page(&dav, id, NOW).await;
     assert_eq!(paths(&first), ["/a"]);
+    let shown = format!("{first:?}");
+    assert!(
+        shown.contains("127.0.0.1") && !shown.contains("sesame"),
+        "{shown}"
+    );
     failed(&dav, id, 1).await;
     make(&dav, "/b").await;
     let Due::Later(time) = dav.webhook_due(id, None, 100, NOW).await.unwrap() else {

@@ -60,7 +60,7 @@ impl HttpCourier {
                 let seconds = self.answer_time_max.as_secs();
                 format!("the receiver did not answer within {seconds} s")
             })?
-            .map_err(|error| format!("the receiver could not be posted to: {}", whole(&error)))?;
+            .map_err(|error| format!("the receiver could not be posted to: {}", causes(&error)))?;
         Ok(judged(response).await)
     }
 }
@@ -153,10 +153,10 @@ async fn reason(response: Response<Incoming>) -> String {
     words.join(" ").chars().take(REASON_CHARS_MAX).collect()
 }
 
-/// An error with all its causes: hyper says only "client error (Connect)" itself.
-fn whole(error: &dyn Error) -> String {
-    let mut said = error.to_string();
-    let mut next = error.source();
+/// The causes of an error: hyper itself says only "client error (Connect)".
+fn causes(error: &dyn Error) -> String {
+    let mut said = error.source().unwrap_or(error).to_string();
+    let mut next = error.source().and_then(Error::source);
     while let Some(cause) = next {
         let words = cause.to_string();
         // Some say what their cause will say.
