@@ -12,6 +12,7 @@
 
 mod config;
 mod control;
+mod events;
 mod grant;
 mod group;
 mod lock;
@@ -70,6 +71,8 @@ enum Command {
     /// Make, list and revoke API keys: for programs, and as passwords of mounts
     #[command(subcommand)]
     Token(token::Token),
+    /// Follow what happens to files and locks, and print it a line an event
+    Events(events::Events),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -178,6 +181,7 @@ pub fn main() -> ExitCode {
             Command::Token(token) => token.run().await,
             Command::Grant(grant) => grant.run().await,
             Command::Lock(lock) => lock.run().await,
+            Command::Events(events) => events.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

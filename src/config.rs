@@ -176,6 +176,8 @@ pub struct Events {
     pub keep: usize,
     /// Days after which an event goes.
     pub keep_days: u32,
+    /// Answers at once that wait for events. Each holds a connection; 0: none may wait.
+    pub streams_max: usize,
 }
 
 impl Default for Events {
@@ -183,6 +185,7 @@ impl Default for Events {
         Self {
             keep: 100_000,
             keep_days: 90,
+            streams_max: 256,
         }
     }
 }
@@ -399,9 +402,11 @@ impl Events {
     fn rules(&self) -> Vec<Rule> {
         let keep = (1_000..=10_000_000).contains(&self.keep);
         let days = (1..=36_500).contains(&self.keep_days);
+        let streams = self.streams_max <= 100_000;
         vec![
             ("events.keep", keep, "1000 to 10000000"),
             ("events.keep_days", days, "1 to 36500"),
+            ("events.streams_max", streams, "0 to 100000"),
         ]
     }
 }

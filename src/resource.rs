@@ -1,6 +1,7 @@
 //! What the tree is made of: resources, their ids, their content, its versions and entity tags.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +28,20 @@ impl fmt::Display for ResourceId {
     /// API.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = ();
+
+    /// Reads what [`fmt::Display`] writes, in upper case as well.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(());
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| ())?;
+        // An id that is too large for ours is well-formed, and nothing has it.
+        Ok(u64::try_from(number).map_or(Self::ABOVE_ROOT, Self))
     }
 }
 

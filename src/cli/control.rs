@@ -26,6 +26,27 @@ pub(super) async fn run(place: &Place, command: AdminCommand) -> Result<AdminRep
     }
 }
 
+/// Has a command done by the server that runs, and by nobody else.
+pub(super) async fn run_served(
+    place: &Place,
+    command: AdminCommand,
+) -> Result<AdminReply, CliError> {
+    let config = place.load(Vec::new())?;
+    let asked = control::ask(&config.store.data, &command).await;
+    match asked.map_err(CliError::failed)? {
+        Some(AdminReply::Refused(error)) => Err(CliError::Refused(error)),
+        Some(done) => Ok(done),
+        None => Err(CliError::failed("the server has stopped")),
+    }
+}
+
+/// Whether a server runs on the data folder.
+pub(super) async fn is_served(place: &Place) -> Result<bool, CliError> {
+    let config = place.load(Vec::new())?;
+    let served = control::is_served(&config.store.data).await;
+    served.map_err(CliError::failed)
+}
+
 /// For commands that give nothing.
 pub(super) async fn done(place: &Place, command: AdminCommand) -> Result<(), CliError> {
     match run(place, command).await? {

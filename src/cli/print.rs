@@ -59,7 +59,7 @@ pub(super) fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> 
 
 /// Somebody else chose the names of files: they neither begin lines of their own nor steer the
 /// terminal of whoever lists them.
-fn shown(cell: &str) -> String {
+pub(super) fn shown(cell: &str) -> String {
     let mut text = String::with_capacity(cell.len());
     for c in cell.chars() {
         if c.is_control() || is_direction(c) {

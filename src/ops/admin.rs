@@ -2,6 +2,7 @@
 //! socket of a running server, or runs itself when none does. Each group of commands has its own
 //! file; names in JSON are promised to scripts.
 
+pub mod events;
 pub mod grants;
 pub mod groups;
 pub mod locks;
@@ -19,6 +20,7 @@ use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 
+use events::{EventCommand, EventReply};
 use grants::{GrantCommand, GrantEntry};
 use groups::{GroupCommand, GroupDetail, GroupEntry};
 use locks::{LockCommand, LockEntry};
@@ -39,6 +41,8 @@ pub enum AdminCommand {
     Grant(GrantCommand),
     /// About locks.
     Lock(LockCommand),
+    /// About what happened.
+    Events(EventCommand),
 }
 
 impl AdminCommand {
@@ -46,7 +50,9 @@ impl AdminCommand {
     pub fn affected_user(&self) -> Option<&str> {
         match self {
             Self::User(command) => command.affected_user(),
-            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) => None,
+            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) | Self::Events(_) => {
+                None
+            }
         }
     }
 }
@@ -71,6 +77,8 @@ pub enum AdminReply {
     Grants(Vec<GrantEntry>),
     /// Locks, and what to ask for to see the next ones.
     Locks(Vec<LockEntry>, Option<String>),
+    /// Events in their order.
+    Events(EventReply),
     /// It was not done.
     Refused(AdminError),
 }
@@ -172,6 +180,7 @@ pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply
         AdminCommand::Token(command) => tokens::run(dav, command, now).await,
         AdminCommand::Grant(command) => grants::run(dav, command, now).await,
         AdminCommand::Lock(command) => locks::run(dav, command, now).await,
+        AdminCommand::Events(command) => events::run(dav, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }

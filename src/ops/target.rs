@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::protocol::error::DavError;
 use crate::protocol::path::{DavPath, Name};
 use crate::resource::ResourceId;
 
@@ -15,6 +16,22 @@ pub enum Target {
     Id(ResourceId),
     /// What is, or could be, called so in the collection with this id.
     Member(ResourceId, Name),
+}
+
+impl Target {
+    /// What `text` names: a decoded path, which begins with a slash, or an id.
+    pub fn parse(text: &str, path_bytes_max: usize) -> Result<Self, DavError> {
+        if text.starts_with('/') {
+            return Ok(Self::Path(DavPath::from_plain(text, path_bytes_max)?));
+        }
+        let id = text.parse().map(Self::Id);
+        id.map_err(|()| {
+            DavError::BadRequest(format!(
+                "{text:?} is neither a path such as /team/plan.odt nor an id of 32 hexadecimal \
+                 digits"
+            ))
+        })
+    }
 }
 
 impl From<DavPath> for Target {

@@ -4,6 +4,7 @@
 mod call;
 mod checkout;
 mod docspace;
+pub(super) mod events;
 mod fault;
 mod media_type;
 mod multipart;
@@ -22,6 +23,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use call::Call;
+use events::seats::Seats;
 use fault::Fault;
 use route::{Route, SchemaOf};
 use template::Parameters;
@@ -48,8 +50,8 @@ pub(super) struct Face {
     unserved: &'static [&'static str],
     /// Puts a refusal into the envelope. Headers that HTTP wants are added behind it.
     refuse: fn(&Fault) -> Response<Body>,
-    /// The schema of what `refuse` writes.
-    error: SchemaOf,
+    /// The media type and the schema of what `refuse` writes.
+    error: (&'static str, SchemaOf),
     /// Where a request says who sends it.
     credentials: for<'r> fn(&'r HeaderMap) -> Credentials<'r>,
 }
@@ -91,6 +93,7 @@ pub(super) struct Context<'a> {
     pub(super) dav: &'a Arc<Dav>,
     pub(super) auth: &'a Arc<Authenticator>,
     pub(super) metrics: &'a Arc<Metrics>,
+    pub(super) seats: &'a Arc<Seats>,
     pub(super) peer: IpAddr,
     pub(super) now: Timestamp,
 }
@@ -98,7 +101,7 @@ pub(super) struct Context<'a> {
 impl Api {
     /// All faces. `challenge` asks for Basic credentials.
     pub(super) fn new(challenge: HeaderValue) -> Self {
-        let faces = vec![docspace::face(), checkout::face()];
+        let faces = vec![events::face(), docspace::face(), checkout::face()];
         let document = openapi::document(&faces);
         Self {
             pages: page::Pages::new(&document),
@@ -207,6 +210,7 @@ impl Routed<'_> {
             dav: Arc::clone(context.dav),
             auth: Arc::clone(context.auth),
             metrics: Arc::clone(context.metrics),
+            seats: Arc::clone(context.seats),
             now: context.now,
             peer: context.peer,
             method: head.method,

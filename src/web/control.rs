@@ -186,22 +186,17 @@ async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Re
     writer.shutdown().await
 }
 
+/// Whether a server runs on the data folder.
+pub async fn is_served(data: &Path) -> Result<bool, ControlError> {
+    Ok(connect(data).await?.is_some())
+}
+
 /// Sends a command to the server that runs on the data folder; `None` if none does.
 pub async fn ask(data: &Path, command: &AdminCommand) -> Result<Option<AdminReply>, ControlError> {
-    if !data.is_dir() {
+    let Some(mut stream) = connect(data).await? else {
         return Ok(None);
-    }
-    let wrong = |error: io::Error| io_error(data, &error);
-    let address = Address::new(data)?;
-    let mut stream = match UnixStream::connect(&address.path).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
-                _ => Err(wrong(error)),
-            };
-        }
     };
+    let wrong = |error: io::Error| io_error(data, &error);
     let conversation = async {
         let mut bytes = serde_json::to_vec(command)?;
         bytes.push(b'\n');
@@ -216,5 +211,20 @@ pub async fn ask(data: &Path, command: &AdminCommand) -> Result<Option<AdminRepl
             io::ErrorKind::TimedOut,
             "the server did not reply",
         ))),
+    }
+}
+
+/// A connection to the server that runs on the data folder; `None` if none does.
+async fn connect(data: &Path) -> Result<Option<UnixStream>, ControlError> {
+    if !data.is_dir() {
+        return Ok(None);
+    }
+    let address = Address::new(data)?;
+    match UnixStream::connect(&address.path).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+            _ => Err(io_error(data, &error)),
+        },
     }
 }

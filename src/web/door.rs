@@ -14,6 +14,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
+use super::api::events::seats::Seats;
 use super::api::{self, Api};
 use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
@@ -41,6 +42,7 @@ pub struct Door {
     auth: Arc<Authenticator>,
     metrics: Arc<Metrics>,
     api: Api,
+    seats: Arc<Seats>,
     challenge: HeaderValue,
     idle_max: Duration,
     stopping: AtomicBool,
@@ -64,6 +66,7 @@ impl Door {
             dav,
             metrics,
             api: Api::new(challenge.clone()),
+            seats: Arc::new(Seats::new(config.events.streams_max)),
             challenge,
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
@@ -85,9 +88,11 @@ impl Door {
         &self.metrics
     }
 
-    /// From now on the health check fails and every connection ends with its answer.
+    /// From now on the health check fails, every connection ends with its answer, and answers that
+    /// wait for events end at once.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.seats.close();
     }
 
     /// Answers one request of one connection.
@@ -170,6 +175,7 @@ impl Door {
             dav: &self.dav,
             auth: &self.auth,
             metrics: &self.metrics,
+            seats: &self.seats,
             peer,
             now,
         };

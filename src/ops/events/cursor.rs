@@ -35,7 +35,8 @@ impl FromStr for Cursor {
 
 fn unknown() -> DavError {
     DavError::BadRequest(
-        "this is no place in the record of events; take it from an event's id, or from next"
+        "this is no place in the record of events; take the id of an event, or next of a page, or \
+         say now"
             .to_owned(),
     )
 }

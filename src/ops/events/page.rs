@@ -42,7 +42,8 @@ pub struct EventAsk {
     pub now: Timestamp,
     /// From where on.
     pub since: Since,
-    /// Only what happened to this resource, or below it. It must be there to be named.
+    /// Only what happened to this resource, or below it. A path must lead to it now; an id may
+    /// be of something that is gone, for of each event it is asked who may know of it.
     pub about: Option<Target>,
     /// Most events in the page; at most [`PAGE_MAX`].
     pub limit: usize,
@@ -53,6 +54,9 @@ pub struct EventAsk {
 pub struct EventPage {
     /// Those that the user may see.
     pub events: Vec<EventView>,
+    /// What these events are about, if that was asked for: whoever goes on by the id is not lost
+    /// when it is moved or goes.
+    pub about: Option<ResourceId>,
     /// Where to go on.
     pub next: Cursor,
     /// Whether there may be more already.
@@ -86,6 +90,7 @@ impl Dav {
 async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<EventPage, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let about = match &ask.about {
+        Some(Target::Id(id)) => Some(*id),
         Some(target) => Some(find(&mut tx, ask, target).await?),
         None => None,
     };
@@ -120,6 +125,7 @@ async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<Even
     }
     Ok(EventPage {
         events,
+        about,
         next: places.of_page(next)?,
         more,
         missed,

@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Uri, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::events::seats::Seats;
 use super::fault::Fault;
 use super::media_type::{FORM, JSON};
 use super::multipart::Form;
@@ -36,6 +37,8 @@ pub(in crate::web) struct Call {
     pub(in crate::web) now: Timestamp,
     /// What counts.
     pub(super) metrics: Arc<Metrics>,
+    /// Room for those who follow the record.
+    pub(super) seats: Arc<Seats>,
     /// The address that the request came from.
     pub(in crate::web) peer: IpAddr,
     /// The method.

@@ -5,7 +5,7 @@ mod dto;
 mod files;
 mod locks;
 
-use super::media_type::ANY;
+use super::media_type::{ANY, JSON};
 use super::response_api::{self, Nothing, ResponseApi};
 use super::route::{Route, schema_of};
 use super::{Face, token};
@@ -28,7 +28,7 @@ pub(super) fn face() -> Face {
         routes,
         unserved: &[],
         refuse: response_api::refuse,
-        error: schema_of::<ResponseApi<Nothing>>(),
+        error: (JSON, schema_of::<ResponseApi<Nothing>>()),
         credentials: Credentials::in_authorization,
     }
 }

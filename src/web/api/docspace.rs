@@ -23,6 +23,7 @@ mod unserved;
 use http::Method;
 
 use super::Face;
+use super::media_type::JSON;
 use super::route::{Route, schema_of};
 use crate::event;
 use crate::web::auth::Credentials;
@@ -44,7 +45,7 @@ pub(super) fn face() -> Face {
         routes: routes.into_iter().flatten().map(describe_limits).collect(),
         unserved: unserved::UNSERVED,
         refuse: envelope::refuse,
-        error: schema_of::<envelope::Failure>(),
+        error: (JSON, schema_of::<envelope::Failure>()),
         credentials: Credentials::in_docspace_headers,
     }
 }

@@ -7,7 +7,6 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::Face;
-use super::media_type::JSON;
 use super::route::{Parameter, ParameterIn, Route, SchemaOf};
 
 /// The whole description.
@@ -101,6 +100,7 @@ fn parameter(schemas: &mut Schemas, parameter: &Parameter) -> Value {
     let place = match parameter.place {
         ParameterIn::Path => "path",
         ParameterIn::Query => "query",
+        ParameterIn::Header => "header",
     };
     json!({
         "name": parameter.name,
@@ -114,21 +114,19 @@ fn parameter(schemas: &mut Schemas, parameter: &Parameter) -> Value {
 fn responses(schemas: &mut Schemas, face: &Face, route: &Route) -> Map<String, Value> {
     let mut responses = Map::new();
     for answer in &route.answers {
-        let mut told = json!({ "description": answer.description });
-        if let (Some((media_type, schema)), Some(told)) = (answer.body, told.as_object_mut()) {
-            let schema = schemas.sent(schema);
-            told.insert(
-                "content".to_owned(),
-                json!({ media_type: { "schema": schema } }),
-            );
+        let status = responses.entry(answer.status.to_string());
+        let told = status.or_insert_with(|| json!({ "description": answer.description }));
+        if let Some((media_type, schema)) = answer.body {
+            // One status may come in several media types.
+            told["content"][media_type] = json!({ "schema": schemas.sent(schema) });
         }
-        responses.insert(answer.status.to_string(), told);
     }
     for (status, description) in usual_refusals(route) {
-        let schema = schemas.sent(face.error);
+        let (media_type, schema) = face.error;
+        let schema = schemas.sent(schema);
         let told = json!({
             "description": description,
-            "content": { JSON: { "schema": schema } },
+            "content": { media_type: { "schema": schema } },
         });
         responses.entry(status.to_string()).or_insert(told);
     }

@@ -47,6 +47,8 @@ pub(in crate::web) enum ParameterIn {
     Path,
     /// Behind the question mark; never required.
     Query,
+    /// A header field; never required.
+    Header,
 }
 
 /// A parameter of a route.
@@ -168,6 +170,15 @@ impl Route {
         description: &'static str,
     ) -> Self {
         self.parameter::<T>(name, ParameterIn::Query, description)
+    }
+
+    /// A header field.
+    pub(in crate::web) fn header<T: JsonSchema>(
+        self,
+        name: &'static str,
+        description: &'static str,
+    ) -> Self {
+        self.parameter::<T>(name, ParameterIn::Header, description)
     }
 
     fn parameter<T: JsonSchema>(

@@ -24,6 +24,9 @@ fn each_path_has_one_face() {
     check("/api/2.0/files", "/api/2.0");
     check("/api/2.0", "/api/2.0");
     check("/api/2.00", "/api");
+    check("/api/events", "/api/events");
+    check("/api/events/x", "/api/events");
+    check("/api/eventsx", "/api");
     check("/api/token", "/api");
     check("/apidoc/nothing", "/api");
 }
