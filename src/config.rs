@@ -160,11 +160,20 @@ impl Default for Locks {
 pub struct Versions {
     /// Old versions of a file that are kept beside the present one; 0: none.
     pub keep: u32,
+    /// Days after which an old version goes, counted from when another one replaced it; 0:
+    /// whatever its age.
+    pub keep_days: u32,
+    /// What one user uploads under one lock makes one version: office programs save every minute.
+    pub fold_while_locked: bool,
 }
 
 impl Default for Versions {
     fn default() -> Self {
-        Self { keep: 10 }
+        Self {
+            keep: 10,
+            keep_days: 0,
+            fold_while_locked: true,
+        }
     }
 }
 
@@ -393,8 +402,15 @@ impl Locks {
 
 impl Versions {
     fn rules(&self) -> Vec<Rule> {
-        // A DELETE removes them all in one transaction.
-        vec![("versions.keep", self.keep <= 1000, "0 to 1000")]
+        vec![
+            // A DELETE removes them all in one transaction.
+            ("versions.keep", self.keep <= 1000, "0 to 1000"),
+            (
+                "versions.keep_days",
+                self.keep_days <= 36_500,
+                "0 to 36500 (a hundred years)",
+            ),
+        ]
     }
 }
 

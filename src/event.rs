@@ -249,8 +249,10 @@ impl From<&Lock> for LockFact {
 }
 
 /// A lock that stood in the way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obstacle {
+    /// Where its root is.
+    pub root: Place,
     /// What kind of lock it is.
     pub kind: LockKind,
     /// The name of the user who holds it.

@@ -19,6 +19,7 @@ pub mod lock_list;
 pub mod locking;
 pub mod password;
 pub mod properties;
+mod pruning;
 pub mod relocate;
 pub mod target;
 pub mod versions;
@@ -31,6 +32,7 @@ use access::Principal;
 use events::{Counted, Places, Refusals};
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use pruning::Pruning;
 use target::Target;
 use tokio::sync::{Notify, watch};
 
@@ -61,7 +63,7 @@ pub struct Dav {
     blobs: Blobs,
     ids: Ids,
     config: Config,
-    /// Told when content may have lost its last user.
+    /// Told when content may have lost its last user, or a file has versions too many.
     content_ended: Notify,
     /// Content files that perhaps no transaction names.
     doubtful: Mutex<Vec<ContentId>>,
@@ -73,6 +75,8 @@ pub struct Dav {
     counted: Mutex<Counted>,
     /// Changes with every commit.
     committed: watch::Sender<()>,
+    /// Old versions that may have to go.
+    pruning: Mutex<Pruning>,
 }
 
 /// What every request says about itself.
@@ -213,6 +217,7 @@ impl Dav {
             places: Places::new(secret),
             counted: Mutex::default(),
             committed: watch::Sender::new(()),
+            pruning: Mutex::default(),
         })
     }
 
@@ -285,8 +290,11 @@ impl Dav {
         T: Send,
         F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
-        let done = self.write(context, body).await;
-        done.inspect_err(|error| self.refusals.note(ask, error))
+        let done = self.do_or_note(Mode::Write, ask, context, body).await;
+        if done.is_ok() {
+            self.committed.send_replace(());
+        }
+        done
     }
 
     /// Refuses what makes the store grow while the disk is nearly full: what is left is for

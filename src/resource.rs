@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::protocol::headers::EntityTag;
-use crate::protocol::lock_kinds::LockKind;
+use crate::protocol::lock_kinds::{LockKind, LockToken};
 use crate::protocol::path::Name;
 use crate::protocol::time::Timestamp;
 
@@ -90,8 +90,19 @@ pub struct Content {
     pub author: UserId,
     /// When; what [`Resource::modified`] says may be the client's own time.
     pub uploaded: Timestamp,
-    /// The kind of the author's lock under which it was written.
-    pub under: Option<LockKind>,
+    /// The author's lock under which it was written.
+    pub under: Option<Under>,
+    /// What people call it. A labelled version stays until the label is taken off.
+    pub label: Option<String>,
+}
+
+/// The lock under which something was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Under {
+    /// Its kind.
+    pub kind: LockKind,
+    /// Its name, by which one lock is told from the next; never shown.
+    pub token: LockToken,
 }
 
 impl Content {
@@ -104,13 +115,35 @@ impl Content {
     }
 }
 
-/// A version of a file that another one has followed.
+/// One version of a file, present or old.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// Its bytes, and who wrote them.
     pub content: Content,
     /// [`Resource::modified`] of the file as long as this was its present version.
     pub modified: Timestamp,
+    /// When another one followed it: from then on it grows old. `None`: it is the present one.
+    pub replaced: Option<Timestamp>,
+}
+
+/// Which old versions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// So many before the present one.
+    pub keep: u32,
+    /// Days since it was replaced; 0: whatever its age.
+    pub keep_days: u32,
+}
+
+impl Retention {
+    /// Whether `old` is kept at `now` beside the version with the number `present`.
+    pub fn keeps(self, old: &Version, present: u32, now: Timestamp) -> bool {
+        let seconds = u64::from(self.keep_days) * 24 * 3600;
+        let is_over = |replaced: Timestamp| replaced.plus_seconds(seconds) <= now;
+        let is_too_old = seconds > 0 && old.replaced.is_some_and(is_over);
+        let is_recent = old.content.number.saturating_add(self.keep) >= present;
+        old.content.label.is_some() || (is_recent && !is_too_old)
+    }
 }
 
 /// A file or a collection, as its parent knows it.

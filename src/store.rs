@@ -21,10 +21,12 @@ pub mod transact;
 mod tree;
 pub mod tx;
 pub mod users;
+mod versions;
 
 pub use content::NewContent;
 pub use group_commit::{CommitObserver, NoObserver};
 pub use tree::Walk;
+pub use versions::Succession;
 
 use crate::protocol::error::DavError;
 use engine::StoreError;

@@ -167,6 +167,11 @@ fn api() {
 }
 
 #[test]
+fn versions() {
+    check_page("versions.md");
+}
+
+#[test]
 fn a_page_is_read_and_compared() {
     let page = "text\n```sh\na\nb\n```\nmore\n```json\n{…}\n```\n```sh\nc\n```\n";
     let read = examples(page);

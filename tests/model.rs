@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use histories::Histories;
+use histories::{Doer, Histories};
 use lockkeeper::blobs::Blobs;
 use lockkeeper::config::Config;
 use lockkeeper::lock::{Lock as RealLock, LockToken};
@@ -239,7 +239,8 @@ impl Model {
     }
 
     /// The naive model knows requests of Alice only: for Bob's everybody changes places.
-    fn ask(&mut self, user: User, request: &Request, tokens: bool, seconds: u64) -> Reply {
+    fn ask(&mut self, by: Doer, request: &Request, tokens: bool, seconds: u64) -> Reply {
+        let user = by.user;
         let before = self.world.clone();
         if user == User::Bob {
             self.change_places();
@@ -253,7 +254,7 @@ impl Model {
             self.change_places();
         }
         if answer == Answer::Done {
-            self.histories.follow(request, user, &self.world);
+            self.histories.follow(request, by, &before, &self.world);
         }
         for lock in self
             .world
@@ -301,11 +302,14 @@ fn reply_of<T>(answer: Result<T, DavError>) -> Reply {
 }
 
 async fn take(step: &Step, model: &mut Model, servers: &mut [Server]) {
+    // So that of two locks one is older.
+    model.now += 1;
     model.expire();
     let now = Timestamp(model.now);
     match step {
         Step::Pass(milliseconds) => model.now += milliseconds,
         Step::Sweep => {
+            model.histories.sweep();
             for server in servers {
                 server.dav.sweep(now).await.unwrap();
             }
@@ -330,8 +334,12 @@ async fn take(step: &Step, model: &mut Model, servers: &mut [Server]) {
             request,
             seconds,
         } => {
+            let by = Doer {
+                user: *user,
+                restores: false,
+            };
             let meaningful = is_meaningful(request, &model.world);
-            let expected = meaningful.then(|| model.ask(*user, request, *tokens, *seconds));
+            let expected = meaningful.then(|| model.ask(by, request, *tokens, *seconds));
             let mut answers = Vec::new();
             for server in servers {
                 let known = server.known(*tokens);

@@ -196,12 +196,45 @@ const fn of_locked(method: Method) -> Method {
     }
 }
 
+/// Where the history collection has the first version of a text file.
+fn first_version(path: &str) -> String {
+    let stem = path.trim_end_matches(".txt");
+    let name = stem.rsplit('/').next().unwrap_or_default();
+    format!("/.lockkeeper/history{path}/{name}%20(version%201).txt")
+}
+
 const METHODS: &[Method] = &[
     method("GET", |case| case.bob.get(&case.path), to_read),
     method(
         "PROPFIND",
         |case| case.bob.propfind(&case.path, "0", ""),
         to_read,
+    ),
+    method(
+        "REPORT",
+        |case| {
+            let body = "<version-tree xmlns='DAV:'/>";
+            case.bob.send("REPORT", &case.path, &[], body)
+        },
+        to_read,
+    ),
+    method(
+        "GET of a version",
+        |case| case.bob.get(&first_version(&case.path)),
+        to_read,
+    ),
+    method(
+        "PROPFIND of a version",
+        |case| case.bob.propfind(&first_version(&case.path), "0", ""),
+        to_read,
+    ),
+    method(
+        "COPY of a version onto its file",
+        |case| {
+            let to = [("Destination", case.path.as_str())];
+            case.bob.send("COPY", &first_version(&case.path), &to, "")
+        },
+        to_change,
     ),
     // Where nothing seems to be there is room for a new file, if it is in something.
     method("PUT", |case| case.bob.put(&case.path, "two"), to_make),

@@ -90,7 +90,7 @@ fn the_name_space_of_the_server_is_reserved() {
     let server = Server::start();
     let alice = server.user("alice");
     alice.get("/.lockkeeper/other").status(404);
-    alice.propfind("/.lockkeeper", "0", "").status(404);
+    alice.propfind("/.lockkeeper/other", "0", "").status(404);
     alice.put("/.lockkeeper/a", "x").status(403);
     alice.mkcol("/%2elockkeeper").status(403);
     alice.lock("/.lockkeeper/health", "Second-180").status(403);

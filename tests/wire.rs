@@ -85,6 +85,7 @@ transcripts! {
     davfs2
     get
     gvfs_and_kio
+    history
     if_header
     indirect
     libreoffice
@@ -102,6 +103,7 @@ transcripts! {
     property_bytes
     put
     rclone
+    report
     tree
     windows_office_macos
     xml

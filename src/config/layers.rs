@@ -428,6 +428,18 @@ mod tests {
             ],
         );
         check(
+            "[versions]\nkeep_days = 36501\n",
+            &[],
+            vec![],
+            &["versions.keep_days", "36501", "FILE", "0 to 36500"],
+        );
+        check(
+            "",
+            &[("LOCKKEEPER_VERSIONS_FOLD_WHILE_LOCKED", "1")],
+            vec![],
+            &["versions.fold_while_locked", "\"1\"", "true or false"],
+        );
+        check(
             "",
             &[("LOCKKEEPER_STORE_MEMORY", "yes")],
             vec![],

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Lock, LockDepth, LockKind, LockScope, LockToken, UserId};
 use crate::protocol::time::Timestamp;
-use crate::resource::ResourceId;
+use crate::resource::{ResourceId, Under};
 
 /// What the matrix is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -195,7 +195,7 @@ impl Surroundings {
 pub struct Cleared {
     at: ResourceId,
     by: UserId,
-    under: Option<LockKind>,
+    under: Option<Under>,
 }
 
 impl Cleared {
@@ -209,8 +209,8 @@ impl Cleared {
         self.by
     }
 
-    /// The kind of that user's lock in force there.
-    pub fn under(&self) -> Option<LockKind> {
+    /// That user's lock in force there.
+    pub fn under(&self) -> Option<Under> {
         self.under
     }
 }
@@ -272,17 +272,18 @@ pub fn check(
     }
 }
 
-/// The kind of the asker's lock in force. Of a check-out and the lock of a program that opened the
-/// file meanwhile, the check-out: the program's says less about why the file changed.
-fn under(asker: &Asker<'_>, locks: &Surroundings) -> Option<LockKind> {
+/// The asker's lock in force. Beside a check-out, the lock of a program that opened the file says
+/// less about why it changed; of several programs one whose token was submitted writes.
+fn under(asker: &Asker<'_>, locks: &Surroundings) -> Option<Under> {
     let own = locks.in_force().filter(|lock| lock.owner == asker.user);
-    let mut kinds = own.map(|lock| lock.kind);
-    let first = kinds.next()?;
-    Some(
-        kinds
-            .find(|kind| *kind == LockKind::Persistent)
-            .unwrap_or(first),
-    )
+    let lock = own.min_by_key(|lock| {
+        let is_check_out = lock.kind == LockKind::Persistent;
+        (!is_check_out, !asker.tokens.contains(&lock.token))
+    })?;
+    Some(Under {
+        kind: lock.kind,
+        token: lock.token,
+    })
 }
 
 /// Whether `lock` is shared, and so is a lock of the asking user that is in force at its root or

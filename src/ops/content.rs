@@ -17,7 +17,7 @@ use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::time::Timestamp;
 use crate::resource::{Place, Resource, ResourceId};
 use crate::store::NewContent;
-use crate::store::engine::{StoreError, Txn};
+use crate::store::engine::{Mode, StoreError, Txn};
 use crate::store::tx::Tx;
 
 /// The bytes of one version of a file.
@@ -117,16 +117,15 @@ impl Dav {
     /// Whether an upload would be allowed now: asked before its body is read.
     pub async fn may_upload(&self, ask: &Ask) -> Result<Option<Resource>, DavError> {
         let asking = (self, ask);
-        let allowed = self.read(&asking, |txn, (dav, ask)| {
+        self.do_or_note(Mode::Read, ask, &asking, |txn, (dav, ask)| {
             Box::pin(async move {
                 let mut tx = Tx::new(txn, ask.now);
                 let visit = visit(&mut tx, ask).await?;
                 let _cleared = allow_upload(&mut tx, dav, ask, &visit).await?;
                 Ok(visit.walk.found().cloned())
             })
-        });
-        let allowed = allowed.await;
-        allowed.inspect_err(|error| self.refusals.note(ask, error))
+        })
+        .await
     }
 
     /// Makes `content` the file's next version, or a new file.
@@ -153,6 +152,7 @@ impl Dav {
         if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
         }
+        self.tell_succeeded(&uploaded.file);
         Ok(uploaded)
     }
 
@@ -369,9 +369,9 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     }
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
-    let keep = upload.dav.config.versions.keep;
+    let how = upload.dav.succession();
     let file = tx
-        .replace_content(&cleared, parent, file, new, modified, keep)
+        .replace_content(&cleared, parent, file, new, modified, how)
         .await?;
     if let Some(content) = &file.content {
         let version = content.into();

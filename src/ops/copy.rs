@@ -4,9 +4,10 @@ use super::content::Outcome;
 use super::events::tell;
 use super::gate::{clear, judge};
 use super::ids::random_version;
-use super::landing::{Transfer, land, vacate};
+use super::landing::{Landed, Transfer, land, vacate};
 use super::relocate::tell_overwritten;
 use super::target::Destination;
+use super::versions::{judge_version, make_present};
 use super::visit::{Visitor, visit};
 use super::{Ask, Dav};
 use crate::event::{VersionFact, What};
@@ -54,6 +55,7 @@ impl Dav {
             ask,
             destination: destination.into(),
             overwrite,
+            number: None,
         };
         let counting = (self, ask, depth);
         let count = self.read(&counting, |txn, (dav, ask, depth)| {
@@ -64,14 +66,41 @@ impl Dav {
             seed: random_version()?,
             depth,
         };
-        let copying = (transfer, supply);
-        let outcome = self
-            .act(ask, &copying, |txn, (transfer, supply)| {
+        self.commit_copy(&(transfer, supply)).await
+    }
+
+    /// COPY from version `number` of a file, whose conditions are the request's: with the file's
+    /// properties to anywhere else, and to the file itself as [`Dav::restore`] does it.
+    pub async fn copy_version(
+        &self,
+        ask: &Ask,
+        number: u32,
+        destination: impl Into<Destination>,
+        overwrite: Overwrite,
+    ) -> Result<Outcome, DavError> {
+        self.require_room(0)?;
+        let transfer = Transfer {
+            dav: self,
+            ask,
+            destination: destination.into(),
+            overwrite,
+            number: Some(number),
+        };
+        let supply = Supply {
+            ids: self.new_ids(1).await?,
+            seed: random_version()?,
+            depth: CopyDepth::Zero,
+        };
+        self.commit_copy(&(transfer, supply)).await
+    }
+
+    async fn commit_copy(&self, copying: &(Transfer<'_>, Supply)) -> Result<Outcome, DavError> {
+        let landed = self
+            .act(copying.0.ask, copying, |txn, (transfer, supply)| {
                 Box::pin(copy(txn, transfer, supply))
             })
             .await?;
-        self.tell_replaced(outcome);
-        Ok(outcome)
+        Ok(self.tell_landed(&landed))
     }
 }
 
@@ -79,32 +108,42 @@ async fn copy(
     txn: &mut dyn Txn,
     transfer: &Transfer<'_>,
     supply: &Supply,
-) -> Result<Outcome, DavError> {
+) -> Result<Landed, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
     let resource = visit.resource()?;
     let landing = land(&mut tx, transfer, &visit).await?;
-    judge(&mut tx, ask, &visit, Safe::No).await?;
+    let resource = match transfer.number {
+        None => {
+            judge(&mut tx, ask, &visit, Safe::No).await?;
+            resource
+        }
+        Some(number) => &judge_version(&mut tx, ask, &visit, number, Safe::No).await?,
+    };
     let mut copies = Copies {
         ids: supply.ids.clone(),
         seed: supply.seed,
         ask,
         property_bytes: 0,
     };
-    if let Some(target) = landing.next_version_of(resource) {
-        let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
-        if let Some(content) = &resource.content {
-            let new = copies.content(content, target.id);
-            let keep = dav.config.versions.keep;
-            let to = tx
-                .replace_content(&cleared, landing.parent, target, new, ask.now, keep)
-                .await?;
-            tx.replace_properties(&cleared, landing.parent, resource, &to)
-                .await?;
-            tell_overwritten(&mut tx, ask, &landing, &to, visit.place())?;
+    if let Some((content, target)) = landing.next_version_of(resource) {
+        let new = copies.content(content, target.id);
+        if target.id == resource.id {
+            // Only an old version goes onto its own file: that restores it.
+            let cleared = clear(&mut tx, dav, ask, &visit, Doing::Change).await?;
+            let file = make_present(&mut tx, (dav, ask), &cleared, &visit, (content.number, new));
+            return Ok(Landed::OnFile(file.await?));
         }
-        return Ok(Outcome::Replaced);
+        let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
+        let how = dav.succession();
+        let to = tx
+            .replace_content(&cleared, landing.parent, target, new, ask.now, how)
+            .await?;
+        tx.replace_properties(&cleared, landing.parent, resource, &to)
+            .await?;
+        tell_overwritten(&mut tx, ask, &landing, &to, visit.place())?;
+        return Ok(Landed::OnFile(to));
     }
     let cleared = vacate(&mut tx, transfer, &landing).await?;
     let top = copies.of(&cleared, resource, &landing.name)?;
@@ -122,7 +161,7 @@ async fn copy(
         from: Some(visit.place()),
     };
     tell(&mut tx, ask, place, what)?;
-    Ok(landing.outcome())
+    Ok(landing.landed())
 }
 
 /// Members read at a time.

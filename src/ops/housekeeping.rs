@@ -1,5 +1,5 @@
-//! Work that no request waits for: expired locks and credentials, detached trees, unused content
-//! files.
+//! Work that no request waits for: expired locks and credentials, detached trees, old versions,
+//! unused content files.
 
 use super::Dav;
 use crate::protocol::error::DavError;
@@ -8,16 +8,17 @@ use crate::resource::ContentId;
 use crate::store::tx::Tx;
 
 /// How much one transaction of the sweep does, so that requests never wait long for it.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 
 impl Dav {
     /// Removes what has ended: locks and credentials whose time has passed, members of deleted
-    /// collections, content files that nobody uses. Stops at the first error; the next sweep goes
-    /// on.
+    /// collections, versions that are not kept, content files that nobody uses. Stops at the first
+    /// error; the next sweep goes on.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
         while self.sweep_credentials(now).await? == PAGE {}
         while self.reap(now).await? > 0 {}
+        self.sweep_versions(now).await?;
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
         self.prune_events(now).await

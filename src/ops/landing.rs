@@ -11,7 +11,7 @@ use crate::lock::rules::{Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Overwrite;
 use crate::protocol::path::{DavPath, Name};
-use crate::resource::{Resource, ResourceId};
+use crate::resource::{Content, Resource, ResourceId};
 use crate::store::tx::Tx;
 
 /// A COPY or MOVE.
@@ -21,6 +21,35 @@ pub(super) struct Transfer<'a> {
     pub(super) ask: &'a Ask,
     pub(super) destination: Destination,
     pub(super) overwrite: Overwrite,
+    /// The version of a file that is copied instead of the present one, and may go onto the file.
+    pub(super) number: Option<u32>,
+}
+
+/// What a COPY or MOVE has done.
+#[derive(Debug)]
+pub(super) enum Landed {
+    /// This file has its next version from a file.
+    OnFile(Resource),
+    /// Something is there that was not.
+    Anew(Outcome),
+}
+
+impl Dav {
+    /// What a COPY or MOVE replaced may have been the last to use its content, or is a version too
+    /// many.
+    pub(super) fn tell_landed(&self, landed: &Landed) -> Outcome {
+        let outcome = match landed {
+            Landed::OnFile(file) => {
+                self.tell_succeeded(file);
+                Outcome::Replaced
+            }
+            Landed::Anew(outcome) => *outcome,
+        };
+        if outcome == Outcome::Replaced {
+            self.content_ended.notify_one();
+        }
+        outcome
+    }
 }
 
 /// Where a COPY or MOVE ends up.
@@ -56,13 +85,14 @@ pub(super) async fn land<'a>(
     if to.is_reserved() {
         return Err(DavError::Reserved);
     }
-    if to == source {
+    let is_itself = to == source;
+    if is_itself && transfer.number.is_none() {
         return Err(DavError::Forbidden(
             "source and destination are the same".to_owned(),
         ));
     }
     let is_collection = from.resource()?.is_collection();
-    if (is_collection && to.is_within(source)) || source.is_within(to) {
+    if (is_collection && to.is_within(source)) || (source.is_within(to) && !is_itself) {
         return Err(DavError::Forbidden(
             "a collection can neither go into itself nor replace a collection it is in".to_owned(),
         ));
@@ -82,18 +112,23 @@ pub(super) async fn land<'a>(
 }
 
 impl Landing<'_> {
-    /// The file that gets its next version from another file, if it is that.
-    pub(super) fn next_version_of(&self, from: &Resource) -> Option<&Resource> {
+    /// The content of a file that becomes the next version of another one, and that, if this is
+    /// so.
+    pub(super) fn next_version_of<'r>(
+        &'r self,
+        from: &'r Resource,
+    ) -> Option<(&'r Content, &'r Resource)> {
         let occupant = self.visit.walk.found();
-        occupant.filter(|to| !to.is_collection() && !from.is_collection())
+        from.content
+            .as_ref()
+            .zip(occupant.filter(|to| !to.is_collection()))
     }
 
-    pub(super) fn outcome(&self) -> Outcome {
-        if self.visit.walk.found().is_some() {
-            Outcome::Replaced
-        } else {
-            Outcome::Created
-        }
+    pub(super) fn landed(&self) -> Landed {
+        Landed::Anew(match self.visit.walk.found() {
+            Some(_) => Outcome::Replaced,
+            None => Outcome::Created,
+        })
     }
 }
 

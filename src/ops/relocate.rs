@@ -3,7 +3,7 @@
 use super::content::Outcome;
 use super::events::{lock_ended, locks_lost, tell};
 use super::gate::{clear, judge, refused};
-use super::landing::{Landing, Transfer, land, vacate};
+use super::landing::{Landed, Landing, Transfer, land, vacate};
 use super::target::Destination;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
@@ -49,21 +49,14 @@ impl Dav {
             ask,
             destination: destination.into(),
             overwrite,
+            number: None,
         };
-        let outcome = self
+        let landed = self
             .act(ask, &transfer, |txn, transfer| {
                 Box::pin(relocate(txn, transfer))
             })
             .await?;
-        self.tell_replaced(outcome);
-        Ok(outcome)
-    }
-
-    /// What a COPY or MOVE replaced may have been the last to use its content.
-    pub(super) fn tell_replaced(&self, outcome: Outcome) {
-        if outcome == Outcome::Replaced {
-            self.content_ended.notify_one();
-        }
+        Ok(self.tell_landed(&landed))
     }
 }
 
@@ -89,7 +82,7 @@ fn source<'a>(visit: &'a Visit<'_>) -> Result<(&'a Resource, ResourceId), DavErr
     Ok((resource, parent.id))
 }
 
-async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome, DavError> {
+async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Landed, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
@@ -106,16 +99,16 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     };
     let leaving = clear(&mut tx, dav, ask, &visit, doing).await?;
     require_no_gain(&mut tx, ask, (&visit, resource.id), &landing).await?;
-    if let Some(target) = landing.next_version_of(resource) {
+    if let Some((content, target)) = landing.next_version_of(resource) {
         let cleared = clear(&mut tx, dav, ask, &landing.visit, Doing::Overwrite).await?;
-        move_onto_file(
+        let file = move_onto_file(
             &mut tx,
             transfer,
             (&leaving, parent, &visit),
             (&cleared, &landing, target),
-        )
-        .await?;
-        return Ok(Outcome::Replaced);
+            NewContent::sharing(content, content.version),
+        );
+        return Ok(Landed::OnFile(file.await?));
     }
     let entering = vacate(&mut tx, transfer, &landing).await?;
     carry_locks(&mut tx, resource, &landing).await?;
@@ -131,7 +124,7 @@ async fn relocate(txn: &mut dyn Txn, transfer: &Transfer<'_>) -> Result<Outcome,
     let to = landing.visit.place_of(resource.id, is_collection);
     let from = Some(visit.place());
     tell(&mut tx, ask, to, What::Moved { from })?;
-    Ok(landing.outcome())
+    Ok(landing.landed())
 }
 
 /// Somebody else's lock goes along to where the user may not release it either, or the privilege
@@ -181,21 +174,19 @@ async fn move_onto_file(
     transfer: &Transfer<'_>,
     (leaving, parent, visit): (&Cleared, ResourceId, &Visit<'_>),
     (cleared, landing, target): (&Cleared, &Landing<'_>, &Resource),
-) -> Result<(), DavError> {
+    new: NewContent,
+) -> Result<Resource, DavError> {
     let Transfer { dav, ask, .. } = transfer;
-    let from = visit.resource()?;
+    let (from, how) = (visit.resource()?, dav.succession());
     merge_locks(tx, ask, (from, visit.place()), landing, target).await?;
-    if let Some(content) = &from.content {
-        let new = NewContent::sharing(content, content.version);
-        let keep = dav.config.versions.keep;
-        let to = tx
-            .replace_content(cleared, landing.parent, target, new, from.modified, keep)
-            .await?;
-        tx.replace_properties(cleared, landing.parent, from, &to)
-            .await?;
-        tell_overwritten(tx, ask, landing, &to, visit.place())?;
-    }
-    remove(tx, ask, leaving, (parent, from), visit.place()).await
+    let to = tx
+        .replace_content(cleared, landing.parent, target, new, from.modified, how)
+        .await?;
+    tx.replace_properties(cleared, landing.parent, from, &to)
+        .await?;
+    tell_overwritten(tx, ask, landing, &to, visit.place())?;
+    remove(tx, ask, leaving, (parent, from), visit.place()).await?;
+    Ok(to)
 }
 
 /// Writes down that a file got its next version from another one.

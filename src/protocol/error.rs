@@ -125,6 +125,13 @@ pub enum DavError {
     /// 403 with `DAV:propfind-finite-depth`.
     #[error("{0}")]
     FiniteDepthOnly(String),
+    /// 403 with `DAV:supported-report` (RFC 3253 §3.6).
+    #[error("{0}")]
+    UnsupportedReport(String),
+    /// 423 with `DAV:no-conflicting-lock`: nothing stands in the way, but nothing there ever takes
+    /// a lock.
+    #[error("{0}")]
+    NeverLocked(String),
     /// 424: refused because something else in the request was.
     #[error("not done, because another part of the request was refused")]
     FailedDependency,
@@ -164,6 +171,7 @@ impl DavError {
             | Self::Reserved
             | Self::NotYourLock(_)
             | Self::FiniteDepthOnly(_)
+            | Self::UnsupportedReport(_)
             | Self::NeedsPrivilege { .. } => 403,
             Self::NotFound => 404,
             Self::NotAllowedHere(_) => 405,
@@ -173,7 +181,7 @@ impl DavError {
             Self::PathTooLong(_) => 414,
             Self::UnsupportedMedia(_) => 415,
             Self::RangeNotSatisfiable { .. } => 416,
-            Self::Locked(_) | Self::LockConflict(_) => 423,
+            Self::Locked(_) | Self::LockConflict(_) | Self::NeverLocked(_) => 423,
             Self::FailedDependency => 424,
             Self::Internal(_) => 500,
             Self::ForeignDestination(_) => 502,
@@ -186,10 +194,11 @@ impl DavError {
     pub fn precondition(&self) -> Option<&'static str> {
         match self {
             Self::Locked(_) => Some("lock-token-submitted"),
-            Self::LockConflict(_) => Some("no-conflicting-lock"),
+            Self::LockConflict(_) | Self::NeverLocked(_) => Some("no-conflicting-lock"),
             Self::TokenMismatch => Some("lock-token-matches-request-uri"),
             Self::NeedsPrivilege { .. } => Some("need-privileges"),
             Self::FiniteDepthOnly(_) => Some("propfind-finite-depth"),
+            Self::UnsupportedReport(_) => Some("supported-report"),
             _ => None,
         }
     }

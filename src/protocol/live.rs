@@ -2,7 +2,7 @@
 
 use super::xml::{DAV_NS, QName};
 
-/// A live property (RFC 4918 §15, RFC 3744 §5, RFC 4331, RFC 5397, RFC 5842).
+/// A live property (RFC 4918 §15, RFC 3744 §5, RFC 4331, RFC 5397, RFC 5842, RFC 3253 §3.1).
 #[allow(missing_docs, reason = "the names are those of the elements in LIVE")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Live {
@@ -21,10 +21,11 @@ pub enum Live {
     ResourceId,
     ResourceType,
     SupportedLock,
+    SupportedReportSet,
 }
 
 /// Whether an allprop gives a property unasked: only those of RFC 4918 (RFC 4331 §2,
-/// RFC 3744 §5).
+/// RFC 3744 §5, RFC 3253 §3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InAllProp {
     /// It does.
@@ -34,7 +35,7 @@ pub enum InAllProp {
 }
 
 /// Every live property with its element in an answer.
-pub const LIVE: [(Live, &str, InAllProp); 15] = [
+pub const LIVE: [(Live, &str, InAllProp); 16] = [
     (Live::CreationDate, "D:creationdate", InAllProp::Yes),
     (
         Live::CurrentUserPrincipal,
@@ -66,6 +67,11 @@ pub const LIVE: [(Live, &str, InAllProp); 15] = [
     (Live::ResourceId, "D:resource-id", InAllProp::No),
     (Live::ResourceType, "D:resourcetype", InAllProp::Yes),
     (Live::SupportedLock, "D:supportedlock", InAllProp::Yes),
+    (
+        Live::SupportedReportSet,
+        "D:supported-report-set",
+        InAllProp::No,
+    ),
 ];
 
 /// The live property of this name, and its element.

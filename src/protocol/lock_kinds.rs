@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use uuid::Uuid;
 
 /// What kind of lock: whom it belongs to and what ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +48,38 @@ impl FromStr for LockKind {
             .ok_or_else(|| {
                 UnknownWord::new("kind of lock", text, "persistent, transient, read-only")
             })
+    }
+}
+
+/// The name of one lock: `urn:uuid:` and a random (version 4) UUID. Knowing it does not help
+/// another user: every rule compares the user as well.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LockToken(pub Uuid);
+
+impl LockToken {
+    /// A new token from the system's secure generator.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// Reads the spelling of [`fmt::Display`]; `None` for anything that this server never gave out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("urn:uuid:")?;
+        let uuid = Uuid::try_parse(digits).ok()?;
+        (digits.len() == 36).then_some(Self(uuid))
+    }
+}
+
+impl fmt::Display for LockToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "urn:uuid:{}", self.0)
+    }
+}
+
+impl fmt::Debug for LockToken {
+    /// Tokens are secrets of their owner and stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockToken(…)")
     }
 }
 

@@ -1,5 +1,5 @@
 //! XML both ways: request bodies into values, answers into bytes. The words that stand in both are
-//! here; `tree` reads (bounded, namespaces resolved), `request` understands the three request
+//! here; `tree` reads (bounded, namespaces resolved), `request` understands the request
 //! bodies, `fragment` keeps clients' XML, `multistatus`, `lock`, `principal` and `error_body`
 //! write. Only `tree` names quick-xml. Nothing here knows HTTP beyond status lines, or any store.
 
@@ -20,13 +20,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use error_body::error_body;
+pub use escape::push_href;
 pub use limits::{XmlError, XmlLimits};
 pub use lock::{ActiveLock, LockDepthName, lock_response, supported_lock, write_activelock};
-pub use multistatus::{Multistatus, PropstatWriter, ResponseWriter, multistatus_of};
+pub use multistatus::{
+    Multistatus, PropstatWriter, ResponseWriter, multistatus_of, supported_reports, write_label,
+};
 pub use principal::{PRINCIPALS, principal_href, write_principal, write_privileges};
 pub use request::{
-    DeadProperty, LockInfo, OWNER_BYTES_MAX, PropertyPatch, PropfindRequest, parse_lockinfo,
-    parse_propertyupdate, parse_propfind,
+    DeadProperty, LockInfo, OWNER_BYTES_MAX, PropertyPatch, PropfindRequest, ReportRequest,
+    parse_lockinfo, parse_propertyupdate, parse_propfind, parse_report,
 };
 
 /// The namespace of RFC 4918; every answer binds it to the prefix `D`.

@@ -1,22 +1,14 @@
-//! Rows of content and of the versions of files. Content lives as long as any version of any file
-//! uses it, so a copy, a move onto a file and a restored version cost no bytes.
+//! Rows of content. It lives as long as any version of any file uses it, so a copy, a move onto a
+//! file and a restored version cost no bytes.
 
 use bytes::Bytes;
 
-use super::engine::{Key, StoreError};
+use super::engine::StoreError;
 use super::keys;
-use super::tree::demand;
-use super::tx::{Tx, decode};
+use super::tx::Tx;
 use crate::lock::rules::Cleared;
 use crate::protocol::time::Timestamp;
-use crate::resource::{Content, ContentId, Place, Resource, ResourceId, Version};
-
-/// Most old versions that one new version removes when fewer are to be kept than before: the
-/// writer waits for it. The rest goes with the versions that follow.
-const PRUNED_MAX: usize = 64;
-
-/// A version's own row, its use of content and what becomes of that.
-const ROWS_OF_A_VERSION: usize = 3;
+use crate::resource::{Content, ContentId, Place, ResourceId};
 
 /// Content that is to become a version of a file, with its bytes when they are kept inline.
 #[derive(Debug, Clone)]
@@ -61,7 +53,7 @@ impl NewContent {
         self.as_version(Content::FIRST, cleared, now)
     }
 
-    fn as_version(&self, number: u32, cleared: &Cleared, now: Timestamp) -> Content {
+    pub(super) fn as_version(&self, number: u32, cleared: &Cleared, now: Timestamp) -> Content {
         Content {
             place: self.place,
             size: self.size,
@@ -71,6 +63,7 @@ impl NewContent {
             author: cleared.by(),
             uploaded: now,
             under: cleared.under(),
+            label: None,
         }
     }
 }
@@ -81,118 +74,6 @@ impl Tx<'_> {
         self.bytes(keys::inline_content(content))
             .await?
             .ok_or_else(|| StoreError::Damaged(format!("the content {} is missing", content.0)))
-    }
-
-    /// Gives `file`, a member of `parent`, its next version, and keeps `keep` older ones.
-    pub async fn replace_content(
-        &mut self,
-        cleared: &Cleared,
-        parent: ResourceId,
-        file: &Resource,
-        new: NewContent,
-        modified: Timestamp,
-        keep: u32,
-    ) -> Result<Resource, StoreError> {
-        demand(cleared, file.id)?;
-        let number = match &file.content {
-            Some(old) if !is_placeholder(old) => old.number.checked_add(1).ok_or_else(|| {
-                StoreError::TooLarge(format!("a file has at most {} versions", u32::MAX))
-            })?,
-            _ => Content::FIRST,
-        };
-        let content = new.as_version(number, cleared, self.now);
-        // First, so that content which an old version shares is never without a use.
-        self.hold_content(&content, file.id, new.inline);
-        self.keep_version(file, number, keep).await?;
-        let file = Resource {
-            content: Some(content),
-            modified,
-            ..file.clone()
-        };
-        self.put(keys::entry(parent, &file.name), &file)?;
-        Ok(file)
-    }
-
-    /// Makes an old version of the present one of `file`, which `number` follows, and removes those
-    /// that are too many.
-    async fn keep_version(
-        &mut self,
-        file: &Resource,
-        number: u32,
-        keep: u32,
-    ) -> Result<(), StoreError> {
-        let Some(old) = file.content.as_ref().filter(|old| !is_placeholder(old)) else {
-            return Ok(());
-        };
-        if keep == 0 {
-            self.drop_content(old, file.id).await?;
-        } else {
-            let version = Version {
-                content: old.clone(),
-                modified: file.modified,
-            };
-            self.put(keys::version(file.id, old.number), &version)?;
-        }
-        // Numbers begin at 1: while there are few, nobody looks.
-        let first_kept = number.saturating_sub(keep);
-        if first_kept > Content::FIRST {
-            let range = keys::versions_before(file.id, first_kept);
-            let too_many = self.scan(range, PRUNED_MAX).await?;
-            self.drop_version_rows(file.id, too_many).await?;
-        }
-        Ok(())
-    }
-
-    /// The old versions of `file` that are kept, the oldest first.
-    pub async fn old_versions(&mut self, file: &Resource) -> Result<Vec<Version>, StoreError> {
-        if !may_have_old_versions(file) {
-            return Ok(Vec::new());
-        }
-        let rows = self.scan_all(keys::versions(file.id)).await?;
-        rows.iter().map(|(_, value)| decode(value)).collect()
-    }
-
-    /// The version of this number, the present one too; `None` when it is not kept.
-    pub async fn version(
-        &mut self,
-        file: &Resource,
-        number: u32,
-    ) -> Result<Option<Version>, StoreError> {
-        match &file.content {
-            Some(content) if content.number == number => Ok(Some(Version {
-                content: content.clone(),
-                modified: file.modified,
-            })),
-            _ => self.row(keys::version(file.id, number)).await,
-        }
-    }
-
-    /// Removes the content of a file that ends, and its old versions; returns how many rows those
-    /// had.
-    pub(super) async fn drop_versions(&mut self, file: &Resource) -> Result<usize, StoreError> {
-        if let Some(content) = &file.content {
-            self.drop_content(content, file.id).await?;
-        }
-        if !may_have_old_versions(file) {
-            return Ok(0);
-        }
-        let all = self.scan_all(keys::versions(file.id)).await?;
-        let rows = all.len() * ROWS_OF_A_VERSION;
-        self.drop_version_rows(file.id, all).await?;
-        Ok(rows)
-    }
-
-    async fn drop_version_rows(
-        &mut self,
-        file: ResourceId,
-        rows: Vec<(Key, Bytes)>,
-    ) -> Result<(), StoreError> {
-        for (key, value) in rows {
-            let version: Version = decode(&value)?;
-            self.drop_content(&version.content, file).await?;
-            self.delete(key);
-        }
-        Ok(())
     }
 
     /// Writes down that a version of `file` uses its content.
@@ -213,7 +94,7 @@ impl Tx<'_> {
 
     /// Writes down that this version of `file` uses its content no more. Unused files are removed
     /// by the sweep, after this transaction is durable.
-    async fn drop_content(
+    pub(super) async fn drop_content(
         &mut self,
         content: &Content,
         file: ResourceId,
@@ -249,17 +130,4 @@ impl Tx<'_> {
     pub async fn is_content_used(&mut self, content: ContentId) -> Result<bool, StoreError> {
         Ok(!self.scan(keys::content_uses(content), 1).await?.is_empty())
     }
-}
-
-/// Whether this is the empty file that LOCK makes where nothing is, as davfs2 and `LibreOffice` do
-/// before each first upload: nobody wants it in the history, and its number is given again.
-fn is_placeholder(content: &Content) -> bool {
-    content.place == Place::Empty && content.number == Content::FIRST
-}
-
-/// Most files never get a second version, and then nobody looks for older ones.
-fn may_have_old_versions(file: &Resource) -> bool {
-    file.content
-        .as_ref()
-        .is_some_and(|content| content.number > Content::FIRST)
 }

@@ -46,6 +46,7 @@ struct Whole {
 /// The grants of a collection that is gone.
 #[derive(Debug, Serialize, Deserialize)]
 struct Gone {
+    at: Timestamp,
     /// The last event before it went.
     after: Mark,
     grants: Vec<Grant>,
@@ -138,7 +139,7 @@ impl Tx<'_> {
         for Whole { mark, keys, event } in self.whole_events(first, limit).await? {
             if event.at >= oldest && removed >= surplus {
                 if mark.commit() != pruned.commit() {
-                    self.forget_gone_before(pruned).await?;
+                    self.forget_gone_before(pruned, event.at).await?;
                 }
                 break;
             }
@@ -159,7 +160,11 @@ impl Tx<'_> {
         grants: Vec<Grant>,
     ) -> Result<(), StoreError> {
         let after = self.last_event().await?;
-        let gone = Gone { after, grants };
+        let gone = Gone {
+            at: self.now,
+            after,
+            grants,
+        };
         self.put(keys::gone(collection), &gone)
     }
 
@@ -175,12 +180,19 @@ impl Tx<'_> {
     }
 
     /// Forgets the grants of collections about which no event is left when those up to `pruned`,
-    /// and so all of its commit, are gone: the last event about a collection is of the commit that
-    /// removed it, or earlier.
-    async fn forget_gone_before(&mut self, pruned: Mark) -> Result<(), StoreError> {
+    /// and so all of its commit, are gone, and the next is of `oldest`: the last event about a
+    /// collection is of the commit that removed it, or earlier, or a refusal from before, which
+    /// may be told a little later.
+    async fn forget_gone_before(
+        &mut self,
+        pruned: Mark,
+        oldest: Timestamp,
+    ) -> Result<(), StoreError> {
+        const REFUSALS_TOLD_SECONDS: u64 = 3600;
         for (key, value) in self.scan_all(keys::all_gone()).await? {
             let gone: Gone = decode(&value)?;
-            if gone.after < pruned {
+            let told = gone.at.plus_seconds(REFUSALS_TOLD_SECONDS) < oldest;
+            if told && gone.after < pruned {
                 self.delete(key);
             }
         }

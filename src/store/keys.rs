@@ -148,6 +148,10 @@ pub(super) fn versions(file: ResourceId) -> Range<Key> {
     starting_with(key(b'v', &[&file.0.to_be_bytes()]))
 }
 
+pub(super) fn all_versions() -> Range<Key> {
+    starting_with(key(b'v', &[]))
+}
+
 /// The versions before the one of this number.
 pub(super) fn versions_before(file: ResourceId, number: u32) -> Range<Key> {
     version(file, 0)..version(file, number)
@@ -341,6 +345,12 @@ pub(super) fn resumed(range: Range<Key>, after: Option<&Key>) -> Range<Key> {
 pub(super) fn id_at_end(key: &Key) -> Option<u64> {
     let digits: [u8; 8] = key.last_chunk().copied()?;
     Some(u64::from_be_bytes(digits))
+}
+
+/// The file of a `v` key.
+pub(super) fn file_of_version(key: &Key) -> Result<ResourceId, StoreError> {
+    let [digits @ .., _, _, _, _] = bytes_at_end::<12>(key)?;
+    Ok(ResourceId(u64::from_be_bytes(digits)))
 }
 
 /// The UUID at the end of a key: that of a group, a member or a credential.

@@ -164,24 +164,35 @@ impl Tx<'_> {
         let mut trail = Vec::new();
         let mut here = id;
         loop {
-            let (parent, name): (ResourceId, String) = if here == ResourceId::ROOT {
-                (ResourceId::ABOVE_ROOT, String::new())
-            } else {
-                match self.row(keys::whereabouts(here)).await? {
-                    Some(whereabouts) => whereabouts,
-                    None => return Ok(None),
-                }
+            let Some((parent, resource)) = self.find_by_id(here).await? else {
+                return Ok(None);
             };
-            match self.find_member(parent, &name).await? {
-                Some(resource) if resource.id == here => trail.push(resource),
-                _ => return Ok(None),
-            }
+            trail.push(resource);
             if here == ResourceId::ROOT {
                 trail.reverse();
                 return Ok(Some(trail));
             }
             here = parent;
         }
+    }
+
+    /// The resource with this id and its parent, whether or not both are in reach; `None` when it
+    /// has ended.
+    pub(super) async fn find_by_id(
+        &mut self,
+        id: ResourceId,
+    ) -> Result<Option<(ResourceId, Resource)>, StoreError> {
+        let (parent, name): (ResourceId, String) = if id == ResourceId::ROOT {
+            (ResourceId::ABOVE_ROOT, String::new())
+        } else {
+            match self.row(keys::whereabouts(id)).await? {
+                Some(whereabouts) => whereabouts,
+                None => return Ok(None),
+            }
+        };
+        let found = self.find_member(parent, &name).await?;
+        let found = found.filter(|resource| resource.id == id);
+        Ok(found.map(|resource| (parent, resource)))
     }
 
     /// The path of the resource with this id and whether it is a collection; `None` when it ended.
@@ -194,6 +205,16 @@ impl Tx<'_> {
             path,
             trail.last().is_some_and(Resource::is_collection),
         )))
+    }
+
+    /// What is at the path, as a place; `None` when nothing is.
+    pub async fn place_at(&mut self, path: &DavPath) -> Result<Option<Place>, StoreError> {
+        let walk = self.walk(path).await?;
+        Ok(walk.found().map(|found| Place {
+            way: walk.chain().iter().map(|step| step.id).collect(),
+            path: path.to_plain(),
+            is_collection: found.is_collection(),
+        }))
     }
 
     /// The same as a place with the ids on the way to it.

@@ -227,6 +227,9 @@ impl Door {
         now: Timestamp,
         request: Request<RequestBody>,
     ) -> Response<Body> {
+        if reserved == Reserved::History {
+            return webdav::history(&self.dav, principal, now, request).await;
+        }
         if !reserved::is_reading(request.method()) {
             return text(StatusCode::FORBIDDEN, format!("{}\n", DavError::Reserved));
         }

@@ -235,14 +235,13 @@ pub(super) fn describe(resource: &Resource, headers: &mut HeaderMap) {
 
 /// What the client said the file is, or what its name says.
 pub(super) fn media_type(resource: &Resource) -> String {
-    let sent = resource
-        .content
-        .as_ref()
-        .and_then(|content| content.media_type.clone());
-    sent.unwrap_or_else(|| {
-        mime_guess::from_path(&resource.name)
-            .first_or_octet_stream()
-            .essence_str()
-            .to_owned()
-    })
+    let content = resource.content.as_ref();
+    let sent = content.and_then(|content| content.media_type.as_deref());
+    media_type_of(sent, &resource.name)
+}
+
+/// The same of a version of a file called `name`.
+pub(super) fn media_type_of(sent: Option<&str>, name: &str) -> String {
+    let guess = || mime_guess::from_path(name).first_or_octet_stream();
+    sent.map_or_else(|| guess().essence_str().to_owned(), str::to_owned)
 }

@@ -18,7 +18,7 @@ use crate::ops::CommitObserver;
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Methods that have a series of their own; anybody can invent more, so the others share one.
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 13] = [
     "OPTIONS",
     "GET",
     "HEAD",
@@ -29,6 +29,7 @@ const METHODS: [&str; 12] = [
     "MOVE",
     "PROPFIND",
     "PROPPATCH",
+    "REPORT",
     "LOCK",
     "UNLOCK",
 ];

@@ -18,6 +18,9 @@ pub(super) enum Reserved {
     ApiDoc,
     /// `/.lockkeeper/principals/users` and below.
     Principals,
+    /// `/.lockkeeper/history` and below, and `/.lockkeeper` itself: Windows mounts nothing that is
+    /// below something which answers 404.
+    History,
     /// Anything else below `/.lockkeeper`: nothing yet, and nobody's.
     Other,
 }
@@ -34,6 +37,7 @@ pub(super) fn find(path: &str) -> Option<Reserved> {
             (Some("health"), None) => Some(Reserved::Health),
             (Some("metrics"), None) => Some(Reserved::Metrics),
             (Some("principals"), Some("users")) => Some(Reserved::Principals),
+            (None | Some("history"), _) | (Some(""), None) => Some(Reserved::History),
             _ => Some(Reserved::Other),
         },
         _ => None,
@@ -57,8 +61,9 @@ mod tests {
         check("/", None);
         check("/.lockkeeperx", None);
         check("/a/.lockkeeper", None);
-        check("/.lockkeeper", Some(Reserved::Other));
-        check("/.lockkeeper/", Some(Reserved::Other));
+        check("/.lockkeeper", Some(Reserved::History));
+        check("/.lockkeeper/", Some(Reserved::History));
+        check("/.lockkeeper//", Some(Reserved::Other));
         check("//.lockkeeper/x", Some(Reserved::Other));
         check("/%2elock%6Beeper/x", Some(Reserved::Other));
         check("/.lockkeeper/health", Some(Reserved::Health));
@@ -69,6 +74,9 @@ mod tests {
             Some(Reserved::Principals),
         );
         check("/.lockkeeper/principals", Some(Reserved::Other));
+        check("/.lockkeeper/history", Some(Reserved::History));
+        check("/.lockkeeper/history/a/b", Some(Reserved::History));
+        check("/.lockkeeper/historyx", Some(Reserved::Other));
         check("/api", Some(Reserved::Api));
         check("/%61pi/2.0", Some(Reserved::Api));
         check("//api", Some(Reserved::Api));

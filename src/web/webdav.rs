@@ -3,12 +3,15 @@
 
 mod answer;
 mod content;
+mod history;
 mod listing;
 mod locking;
+mod pages;
 mod principals;
 mod properties;
 mod relocate;
 
+pub(super) use history::respond as history;
 pub(super) use principals::respond as principals;
 
 use std::sync::Arc;
@@ -30,7 +33,7 @@ use crate::protocol::xml::XmlLimits;
 
 /// The methods that are served.
 const ALLOW: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, \
-                     LOCK, UNLOCK";
+                     REPORT, LOCK, UNLOCK";
 
 /// One request on its way to an operation.
 struct Call {
@@ -55,30 +58,27 @@ pub async fn respond(
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
         return options();
     }
-    let read = read_ask(dav, principal, now, parts.uri.path(), &parts.headers);
-    let (ask, path) = match read {
-        Ok(read) => read,
-        Err(error) => return answer::refusal(&error),
+    let path_bytes_max = dav.config().limits.path_bytes_max;
+    let path = DavPath::parse(parts.uri.path(), path_bytes_max);
+    let call = match path.map_err(DavError::from) {
+        Ok(path) => Call::read(dav, principal, now, path, parts.headers, body),
+        Err(error) => Err(error),
     };
-    let told = (
-        ask.principal.name.clone(),
-        path.clone(),
-        ask.program.clone(),
-    );
-    let call = Call {
-        dav: Arc::clone(dav),
-        ask,
-        path,
-        headers: parts.headers,
-        body,
-    };
-    match dispatch(&parts.method, call).await {
-        Ok(response) => response,
-        Err(error) => {
-            answer::tell(&error, parts.method.as_str(), &told);
-            answer::refusal(&error)
+    match call {
+        Ok(call) => {
+            let told = call.told();
+            answered(&parts.method, &told, dispatch(&parts.method, call).await)
         }
+        Err(error) => answer::refusal(&error),
     }
+}
+
+/// What came of a request, in HTTP; the log is told of what people look for there.
+fn answered(method: &Method, told: &answer::Told, done: Answer) -> Response<Body> {
+    done.unwrap_or_else(|error| {
+        answer::tell(&error, method.as_str(), told);
+        answer::refusal(&error)
+    })
 }
 
 async fn dispatch(method: &Method, call: Call) -> Answer {
@@ -93,6 +93,7 @@ async fn dispatch(method: &Method, call: Call) -> Answer {
         "MOVE" => relocate::relocate(call).await,
         "PROPFIND" => properties::propfind(call).await,
         "PROPPATCH" => properties::proppatch(call).await,
+        "REPORT" => history::report(call).await,
         "LOCK" => locking::lock(call).await,
         "UNLOCK" => locking::unlock(call).await,
         _ => Err(DavError::NotAllowedHere(format!(
@@ -101,7 +102,9 @@ async fn dispatch(method: &Method, call: Call) -> Answer {
     }
 }
 
-/// Windows and Office want `MS-Author-Via`, at the root and at every parent too.
+/// Windows and Office want `MS-Author-Via`, at the root and at every parent too. Though files have
+/// the report version-tree, `version-control` is no class here: it promises the method
+/// VERSION-CONTROL and the report expand-property as well (RFC 3253 §3.5, §3.8, §3.9).
 fn options() -> Response<Body> {
     let mut response = answer::empty(StatusCode::OK);
     let headers = response.headers_mut();
@@ -115,30 +118,59 @@ fn options() -> Response<Body> {
     response
 }
 
-fn read_ask(
-    dav: &Dav,
-    principal: &Principal,
-    now: Timestamp,
-    path: &str,
-    headers: &HeaderMap,
-) -> Result<(Ask, DavPath), DavError> {
-    let config = dav.config();
-    let path_bytes_max = config.limits.path_bytes_max;
-    let path = DavPath::parse(path, path_bytes_max)?;
-    let ask = Ask {
-        principal: principal.clone(),
-        now,
-        program: caller::program(headers),
-        face: Face::WebDav,
-        target: path.clone().into(),
-        if_header: IfHeader::from_headers(headers, &config.server.hosts, path_bytes_max)?,
-        conditions: Conditions::from_headers(headers)?,
-        lock_token: None,
-    };
-    Ok((ask, path))
-}
-
 impl Call {
+    fn read(
+        dav: &Arc<Dav>,
+        principal: &Principal,
+        now: Timestamp,
+        path: DavPath,
+        headers: HeaderMap,
+        body: RequestBody,
+    ) -> Result<Self, DavError> {
+        let config = dav.config();
+        let path_bytes_max = config.limits.path_bytes_max;
+        let ask = Ask {
+            principal: principal.clone(),
+            now,
+            program: caller::program(&headers),
+            face: Face::WebDav,
+            target: path.clone().into(),
+            if_header: IfHeader::from_headers(&headers, &config.server.hosts, path_bytes_max)?,
+            conditions: Conditions::from_headers(&headers)?,
+            lock_token: None,
+        };
+        Ok(Self {
+            dav: Arc::clone(dav),
+            ask,
+            path,
+            headers,
+            body,
+        })
+    }
+
+    /// For the log.
+    fn told(&self) -> answer::Told {
+        let Ask {
+            principal, program, ..
+        } = &self.ask;
+        (principal.name.clone(), self.path.clone(), program.clone())
+    }
+
+    /// From now on it is about this.
+    fn be_about(&mut self, path: DavPath) {
+        self.ask.target = path.clone().into();
+        self.path = path;
+    }
+
+    /// The same question without conditions.
+    fn unconditional(&self) -> Ask {
+        Ask {
+            if_header: None,
+            conditions: Conditions::default(),
+            ..self.ask.clone()
+        }
+    }
+
     /// The `Depth` header; `default` where the client sent none.
     fn depth(&self, default: Depth) -> Result<Depth, DavError> {
         Ok(Depth::from_headers(&self.headers)?.unwrap_or(default))
@@ -150,12 +182,7 @@ impl Call {
         if self.depth(Depth::Infinity)? == Depth::Infinity {
             return Ok(());
         }
-        let unconditional = Ask {
-            if_header: None,
-            conditions: Conditions::default(),
-            ..self.ask.clone()
-        };
-        if self.dav.find(&unconditional).await?.is_collection() {
+        if self.dav.find(&self.unconditional()).await?.is_collection() {
             return Err(DavError::BadRequest(
                 "a collection is moved or deleted whole: leave Depth out or say infinity".into(),
             ));

@@ -73,6 +73,39 @@ fn a_check_out() {
     assert!(server.stop().success());
 }
 
+/// cadaver knows reports: its `history` asks for the versions, in which it can walk about, too.
+#[test]
+fn old_versions() {
+    if !installed(&["cadaver"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let alice = server.user("alice");
+    for text in ["one", "two, longer"] {
+        alice.put("/plan.txt", text);
+    }
+    let said = cadaver(&server, "alice", "history plan.txt\n");
+    for told in [
+        "2 versions in history",
+        "plan%20(version%201).txt          3",
+        "<1>",
+        "<2>",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let first = "plan\\ (version\\ 1).txt";
+    let said = cadaver(
+        &server,
+        "alice",
+        &format!("cd .lockkeeper/history/plan.txt\nls\ncat {first}\nput two {first}\nrm {first}\n"),
+    );
+    for told in ["plan (version 1).txt", "plan (version 2).txt", "one"] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    assert_eq!(said.matches("403 Forbidden").count(), 2, "{said}");
+    assert!(server.stop().success());
+}
+
 /// `/plan.txt` holds "two" and is locked: bob can read it, and that is all.
 fn nothing_helps_bob(server: &Server, bob: &Client) {
     for refused in [

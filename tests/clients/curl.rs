@@ -117,6 +117,28 @@ fn ranges_and_resumed_downloads() {
 }
 
 #[test]
+fn an_old_version() {
+    if !installed(&["curl"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let alice = server.user("alice");
+    for text in ["one", "two"] {
+        alice.put("/plan.txt", text);
+    }
+    let report = "<version-tree xmlns='DAV:'><prop><version-name/></prop></version-tree>";
+    let url = server.url("/plan.txt");
+    let told = curl("alice", &["--fail", "-X", "REPORT", "--data", report, &url]);
+    let first = told
+        .split("<D:href>")
+        .nth(1)
+        .and_then(|rest| rest.split("</D:href>").next())
+        .expect("a version");
+    assert_eq!(curl("alice", &["--fail", &server.url(first)]), "one");
+    assert!(server.stop().success());
+}
+
+#[test]
 fn http_1_0() {
     if !installed(&["curl"]) {
         return;

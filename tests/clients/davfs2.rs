@@ -337,6 +337,52 @@ fn two_users_on_the_same_drive() {
     assert!(server.stop().success());
 }
 
+/// The history as a drive: files to be read, and whoever wants to write is told so at once, not
+/// when davfs2 uploads what a program believes to be saved.
+#[test]
+fn old_versions_on_a_mounted_drive() {
+    if !can_mount(&["bash"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let alice = server.user("alice");
+    alice.mkcol("/team").status(201);
+    for text in ["one\n", "two, longer\n"] {
+        alice.put("/team/plan.txt", text);
+    }
+    let mount = Mount::of(&server, "alice", "/.lockkeeper/history/");
+    let run = |script: &str| {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", script]).current_dir(mount.path());
+        told(&bash.output().unwrap())
+    };
+    let found = run("find team -type f -printf '%p %s\n' | sort; cat team/plan.txt/*");
+    let files = "team/plan.txt/plan (version 1).txt 4\nteam/plan.txt/plan (version 2).txt 12\n";
+    assert_eq!(found, format!("exit status: 0\n{files}one\ntwo, longer\n"));
+    for refused in [
+        "echo three >> 'team/plan.txt/plan (version 1).txt'",
+        "echo three > 'team/plan.txt/new.txt'",
+    ] {
+        let said = run(refused);
+        assert!(said.contains("Permission denied"), "{refused}: {said}");
+    }
+    for refused in [
+        "rm 'team/plan.txt/plan (version 1).txt'",
+        "mv 'team/plan.txt/plan (version 1).txt' old.txt",
+        "mkdir new",
+    ] {
+        let said = run(refused);
+        assert!(said.starts_with("exit status: 1"), "{refused}: {said}");
+    }
+    assert_eq!(
+        run("cat team/plan.txt/*"),
+        "exit status: 0\none\ntwo, longer\n"
+    );
+    mount.unmount();
+    assert_eq!(files_below(&alice, "/"), ["team/plan.txt"]);
+    assert!(server.stop().success());
+}
+
 fn can_mount(programs: &[&str]) -> bool {
     installed(&["mount.davfs"])
         && installed(programs)
@@ -358,8 +404,12 @@ struct Mount {
 
 impl Mount {
     fn new(server: &Server, user: &str) -> Self {
+        Self::of(server, user, "/")
+    }
+
+    fn of(server: &Server, user: &str, collection: &str) -> Self {
         let home = TempDir::new().unwrap();
-        let url = server.url("/");
+        let url = server.url(collection);
         let file = |name: &str| home.path().join(name);
         let permit = |path: &Path, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

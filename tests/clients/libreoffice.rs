@@ -83,6 +83,30 @@ fn two_people_and_one_document() {
     assert!(server.stop().success());
 }
 
+#[test]
+fn an_old_version_opens_read_only() {
+    if !installed(&["soffice"]) || !has_uno() {
+        return;
+    }
+    let mut server = Server::start();
+    let alice = server.user("alice");
+    let url = format!("vnd.sun.star.webdav://{}", server.address);
+    let mut office = Office::start("alice");
+    office.step(&format!("create {url}/plan.odt"));
+    office.step("append again");
+    office.step("save");
+    office.step("close");
+    let listed = alice.propfind("/.lockkeeper/history/plan.odt/", "1", "");
+    let hrefs = elements(&listed.status(207), "href");
+    let last = hrefs.last().expect("a version");
+    assert_eq!(office.step(&format!("open {url}{last}")), "read-only");
+    assert_eq!(office.step("read"), "created again");
+    office.step("close");
+    office.stop();
+    assert_no_lock_left(&alice);
+    assert!(server.stop().success());
+}
+
 fn has_uno() -> bool {
     let imported = Command::new(PYTHON)
         .args(["-c", "import uno"])

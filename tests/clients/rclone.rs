@@ -143,9 +143,64 @@ fn the_recipe_of_the_readme() {
     assert!(server.stop().success());
 }
 
+/// A version is a file like any other to be listed, read and copied, and nothing can be put beside
+/// it. Who synchronises the whole tree does not get them.
+#[test]
+fn old_versions() {
+    if !installed(&["rclone"]) {
+        return;
+    }
+    let mut server = Server::start();
+    let alice = server.user("alice");
+    alice.mkcol("/Pl%C3%A4ne").status(201);
+    for text in ["one", "two, longer"] {
+        alice.put("/Pl%C3%A4ne/plan.txt", text);
+    }
+    let history = ":webdav:.lockkeeper/history";
+    let listed = rclone(&server, &["lsf", "-R", "--format", "ps", history]);
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    let files = "Pläne/plan.txt/";
+    assert_eq!(
+        listed,
+        [
+            "Pläne/;-1",
+            &format!("{files};-1"),
+            &format!("{files}plan (version 1).txt;3"),
+            &format!("{files}plan (version 2).txt;11"),
+        ]
+    );
+    let first = format!("{history}/{files}plan (version 1).txt");
+    assert_eq!(rclone(&server, &["cat", &first]), "one");
+    let local = TempDir::new().unwrap();
+    let copy = local.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    rclone(&server, &["copyto", &first, copy]);
+    assert_eq!(fs::read_to_string(copy).unwrap(), "one");
+    rclone(&server, &["copyto", &first, ":webdav:copy.txt"]);
+    alice.get("/copy.txt").status(200).containing("one");
+    let log = server.log();
+    assert!(log.contains("method=\"COPY\""), "on the server: {log}");
+    // rclone's own COPY never overwrites.
+    let onto = ":webdav:Pläne/plan.txt";
+    rclone(&server, &["copyto", "--disable", "Copy", &first, onto]);
+    assert_eq!(alice.get("/Pl%C3%A4ne/plan.txt").text(), "one");
+    for refused in [
+        &["copyto", copy, &format!("{history}/{files}new.txt")][..],
+        &["deletefile", &first],
+        &["purge", &format!("{history}/Pläne")],
+    ] {
+        let output = try_rclone(&server, refused);
+        assert!(!output.status.success(), "rclone {refused:?}");
+    }
+    let all = rclone(&server, &["lsf", "-R", "--files-only", ":webdav:"]);
+    assert_eq!(all, "copy.txt\nPläne/plan.txt\n");
+    assert!(server.stop().success());
+}
+
 #[track_caller]
-fn rclone(server: &Server, arguments: &[&str]) {
-    succeed(&mut command(server, arguments));
+fn rclone(server: &Server, arguments: &[&str]) -> String {
+    succeed(&mut command(server, arguments))
 }
 
 fn try_rclone(server: &Server, arguments: &[&str]) -> Output {

@@ -42,6 +42,9 @@ pub(crate) enum Operation {
     History,
     ReadVersion,
     Restore,
+    Label,
+    CopyVersionFrom,
+    CopyVersionTo(Overwrite),
 }
 
 impl Operation {
@@ -67,9 +70,15 @@ impl Operation {
             Self::History,
             Self::ReadVersion,
             Self::Restore,
+            Self::Label,
+            Self::CopyVersionFrom,
         ];
         for overwrite in [Overwrite::Yes, Overwrite::No] {
-            all.extend([Self::MoveTo(overwrite), Self::CopyTo(overwrite)]);
+            all.extend([
+                Self::MoveTo(overwrite),
+                Self::CopyTo(overwrite),
+                Self::CopyVersionTo(overwrite),
+            ]);
         }
         all.extend([Depth::Zero, Depth::One, Depth::Infinity].map(Self::Search));
         for kind in [
@@ -91,6 +100,7 @@ impl Operation {
                 | Self::MakeCollection
                 | Self::MoveTo(_)
                 | Self::CopyTo(_)
+                | Self::CopyVersionTo(_)
                 | Self::Lock(..)
         )
     }
@@ -164,6 +174,14 @@ impl Operation {
             Self::History => told(&dav.history(ask).await?),
             Self::ReadVersion => told(&dav.read_version(ask, 1).await?.0),
             Self::Restore => told(&dav.restore(ask, 1).await?.outcome),
+            Self::Label => told(&dav.label(ask, 1, Some("mine")).await?),
+            Self::CopyVersionFrom => {
+                let to = path("/a/copied");
+                told(&dav.copy_version(ask, 1, &to, Overwrite::Yes).await?)
+            }
+            Self::CopyVersionTo(overwrite) => {
+                told(&dav.copy_version(&from_visible, 1, at, overwrite).await?)
+            }
         })
     }
 }

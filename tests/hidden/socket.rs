@@ -111,6 +111,7 @@ struct Request {
 
 const PROPPATCH: &str = "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><x xmlns=\"urn:x\">1</x>\
                          </D:prop></D:set></D:propertyupdate>";
+const VERSION_TREE: &str = "<D:version-tree xmlns:D=\"DAV:\"/>";
 const LOCKINFO: &str = "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/></D:lockscope>\
                         <D:locktype><D:write/></D:locktype></D:lockinfo>";
 const FREEZE: &str = "<D:lockinfo xmlns:D=\"DAV:\" xmlns:L=\"urn:lockkeeper:dav\"><D:lockscope>\
@@ -144,6 +145,7 @@ fn every_request(
         ask("LOCK", &depth, LOCKINFO, true);
         ask("LOCK", &depth, FREEZE, true);
     }
+    ask("REPORT", &[], VERSION_TREE, false);
     ask("PUT", &[], "body", true);
     ask(
         "PUT",
@@ -186,6 +188,7 @@ fn every_request(
             });
         }
     }
+    all.extend(about_history(at, &url));
     for condition in [
         format!("<{token}>"),
         format!("Not <{token}>"),
@@ -196,6 +199,39 @@ fn every_request(
                 method,
                 path: path.to_owned(),
                 headers: vec![("If", format!("<{}> ({condition})", url(at)))],
+                body,
+                makes: false,
+            });
+        }
+    }
+    all
+}
+
+/// The same in the history collection, where a file has members.
+fn about_history(at: &str, url: impl Fn(&str) -> String) -> Vec<Request> {
+    let mut all = Vec::new();
+    for member in ["", "/", "/f%20(version%201)", "/e%20(version%201)"] {
+        for (method, headers, body) in [
+            ("GET", vec![], ""),
+            ("HEAD", vec![], ""),
+            ("OPTIONS", vec![], ""),
+            ("GET", vec![("If-None-Match", "*".to_owned())], ""),
+            ("GET", vec![("Range", "bytes=0-1".to_owned())], ""),
+            ("PROPFIND", vec![("Depth", "0".to_owned())], ""),
+            ("PROPFIND", vec![("Depth", "1".to_owned())], ""),
+            ("PROPFIND", vec![], ""),
+            ("REPORT", vec![], VERSION_TREE),
+            ("COPY", vec![("Destination", url("/c/new"))], ""),
+            ("MOVE", vec![("Destination", url("/c/new"))], ""),
+            ("PUT", vec![], "body"),
+            ("DELETE", vec![], ""),
+            ("LOCK", vec![], LOCKINFO),
+        ] {
+            let path = format!("/.lockkeeper/history{}{member}", at.trim_end_matches('/'));
+            all.push(Request {
+                method,
+                path,
+                headers,
                 body,
                 makes: false,
             });
@@ -286,6 +322,10 @@ async fn listings_show_nothing_of_it() {
     let house = House::new().await;
     let admin = house.client(ADMIN);
     admin.get("/a").status(200).containing("hid");
+    let history = "/.lockkeeper/history/a";
+    admin.get(history).status(200).containing("hid");
+    let version = format!("{history}/hid/f/f%20(version%201)");
+    admin.get(&version).status(200).containing("x");
     let mut shown = Vec::new();
     for _ in 0..2 {
         let mut now = Vec::new();
@@ -297,6 +337,11 @@ async fn listings_show_nothing_of_it() {
                     let found = client.propfind(at, depth, "").status(207);
                     now.push(told(&found.without("hid")));
                 }
+            }
+            for at in ["/.lockkeeper/history/", "/.lockkeeper/history/a"] {
+                now.push(told(&client.get(at).status(200)));
+                let found = client.propfind(at, "1", "").status(207);
+                now.push(told(&found.without("hid")));
             }
         }
         shown.push(now);

@@ -1,4 +1,5 @@
 //! What the naive model knows of versions: a list for each file, and what each request does to it.
+//! What is uploaded under one lock makes one version, and old ones go with a sweep.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use lockkeeper::ops::versions::VersionView;
 use lockkeeper::protocol::error::DavError;
 use lockkeeper::protocol::time::Timestamp;
 
-use crate::naive::{Node, Request, User, World};
+use crate::naive::{self, Kind, Node, Request, User, World};
 use crate::speak::{Reply, ask, principal};
 use crate::{Model, Server, reply_of};
 
@@ -18,20 +19,30 @@ pub(crate) struct Version {
     number: u32,
     size: u64,
     author: User,
+    /// The number of the lock under which it was written.
+    under: Option<usize>,
 }
 
 /// The versions of each file, the oldest first and the present one last.
 #[derive(Debug, Default)]
 pub(crate) struct Histories(BTreeMap<String, Vec<Version>>);
 
+/// Who did something, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doer {
+    pub(crate) user: User,
+    /// Whether it was a restore, which never takes the place of another version.
+    pub(crate) restores: bool,
+}
+
 impl Histories {
-    /// What `user` asked was done, and made `world` what it is.
-    pub(crate) fn follow(&mut self, request: &Request, user: User, world: &World) {
+    /// What somebody asked was done, and made `world` of what was `before`.
+    pub(crate) fn follow(&mut self, request: &Request, by: Doer, before: &World, world: &World) {
         match request {
-            Request::Put(at, size) => self.add(at, *size, user),
+            Request::Put(at, size) => self.add(at, *size, by, under(before, by.user, at)),
             Request::Lock { at, .. } => {
                 if world.tree.get(at) == Some(&Node::File(0)) && !self.0.contains_key(at) {
-                    self.add(at, 0, user);
+                    self.add(at, 0, by, under(before, by.user, at));
                 }
             }
             Request::Delete(at) => drop(self.take(at)),
@@ -39,7 +50,7 @@ impl Histories {
                 let onto_file = self.onto_file(from, to);
                 let moved = self.take(from);
                 if let Some(size) = onto_file {
-                    return self.add(to, size, user);
+                    return self.add(to, size, by, under(before, by.user, to));
                 }
                 self.take(to);
                 for (below, versions) in moved {
@@ -48,33 +59,46 @@ impl Histories {
             }
             Request::Copy(from, to) => {
                 if let Some(size) = self.onto_file(from, to) {
-                    return self.add(to, size, user);
+                    return self.add(to, size, by, under(before, by.user, to));
                 }
                 self.take(to);
                 let copied: Vec<_> = self.below(from).collect();
+                // What was there is gone with its locks: left are those of the collection.
+                let within = format!("{}/", naive::parent(to));
+                let under = under(before, by.user, &within);
                 for (below, size) in copied {
-                    self.add(&format!("{to}{below}"), size, user);
+                    self.add(&format!("{to}{below}"), size, by, under);
                 }
             }
             Request::Patch { .. } | Request::Mkcol(_) => {}
         }
     }
 
-    /// The next version. An empty first one is what LOCK makes, and is replaced without a trace.
-    fn add(&mut self, at: &str, size: u64, author: User) {
+    /// The next version. An empty first one is what LOCK makes, and is replaced without a trace; so
+    /// is what the same user uploaded under the same lock.
+    fn add(&mut self, at: &str, size: u64, by: Doer, under: Option<usize>) {
         let versions = self.0.entry(at.to_owned()).or_default();
-        if let [only] = versions[..]
-            && (only.number, only.size) == (1, 0)
-        {
-            versions.clear();
-        }
-        let number = versions.last().map_or(1, |last| last.number + 1);
-        versions.push(Version {
-            number,
-            size,
-            author,
+        let last = versions.last().copied();
+        let in_place = last.is_some_and(|last| {
+            let is_placeholder = (last.number, last.size) == (1, 0);
+            is_placeholder || (!by.restores && under.is_some() && last.under == under)
         });
-        versions.retain(|version| version.number + KEEP >= number);
+        if in_place {
+            versions.pop();
+        }
+        versions.push(Version {
+            number: last.map_or(1, |last| last.number + u32::from(!in_place)),
+            size,
+            author: by.user,
+            under,
+        });
+    }
+
+    pub(crate) fn sweep(&mut self) {
+        for versions in self.0.values_mut() {
+            let present = versions.last().map_or(0, |last| last.number);
+            versions.retain(|version| version.number + KEEP >= present);
+        }
     }
 
     fn present(&self, at: &str) -> Option<Version> {
@@ -109,6 +133,18 @@ impl Histories {
     }
 }
 
+/// The user's lock in force at a path: a check-out before others, one of its own before those above
+/// it, and then the oldest.
+fn under(world: &World, user: User, at: &str) -> Option<usize> {
+    let own = world.locks.iter().filter(|lock| lock.owner == user);
+    let in_force = own.filter(|lock| lock.covers(at));
+    let first = in_force.min_by_key(|lock| {
+        let way = (lock.at != at, lock.at.len(), lock.number);
+        (lock.kind != Kind::Persistent, way)
+    });
+    first.map(|lock| lock.number)
+}
+
 /// Restores the version that is so many before the present one.
 pub(crate) async fn restore(
     (user, tokens): (User, bool),
@@ -126,7 +162,11 @@ pub(crate) async fn restore(
         .map(|version| version.size)
         .next();
     // A restore is an upload of what was there.
-    let expected = size.map(|size| model.ask(user, &Request::Put(at.to_owned(), size), tokens, 0));
+    let by = Doer {
+        user,
+        restores: true,
+    };
+    let expected = size.map(|size| model.ask(by, &Request::Put(at.to_owned(), size), tokens, 0));
     for server in servers {
         let ask = ask(user, at, &server.known(tokens), now);
         let answer = reply_of(server.dav.restore(&ask, number).await);

@@ -308,7 +308,7 @@ impl Asking<'_> {
                 must_be_kept(*number)?;
                 Ok(done())
             }
-            Request::Restore(spot, number) => {
+            Request::Restore(spot, number) | Request::Label(spot, number) => {
                 let at = self.find(spot)?;
                 self.must_be_a_file(&at)?;
                 self.need("write", &at)?;

@@ -61,6 +61,8 @@ fn changes_of(spot: &Spot) -> Vec<Request> {
         Request::CheckIn(spot()),
         Request::Restore(spot(), 1),
         Request::Restore(spot(), 7),
+        Request::Label(spot(), 1),
+        Request::Label(spot(), 7),
     ];
     let locks = [
         (Kind::Persistent, true),

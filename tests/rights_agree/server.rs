@@ -242,6 +242,10 @@ impl Server {
                 read.map(|_| nothing())
             }
             Request::Restore(at, number) => dav.restore(&ask(at), *number).await.map(|_| nothing()),
+            Request::Label(at, number) => {
+                let labelled = dav.label(&ask(at), *number, Some("mine")).await;
+                labelled.map(|_| nothing())
+            }
             Request::CheckIn(at) => dav.check_in(&ask(at), None).await.map(|_| nothing()),
         }
     }

@@ -94,6 +94,7 @@ pub(crate) enum Request {
     History(Spot),
     ReadVersion(Spot, u32),
     Restore(Spot, u32),
+    Label(Spot, u32),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

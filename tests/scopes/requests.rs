@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// The id under which DocSpace knows all users together.
 const EVERYONE: &str = "c5cc67d1-c3e8-43c0-a3ad-3928ae3e5b5e";
+const VERSION_TREE: &str = "<version-tree xmlns='DAV:'/>";
 const BOUNDARY: &str = "----part";
 
 /// A request as it is sent.
@@ -19,7 +20,7 @@ pub(crate) struct Request {
 impl Request {
     /// Whether it asks for no change.
     pub(crate) fn looks(&self) -> bool {
-        ["GET", "HEAD", "OPTIONS", "PROPFIND"].contains(&self.method.as_str())
+        ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"].contains(&self.method.as_str())
     }
 }
 
@@ -270,6 +271,26 @@ pub(crate) fn of_webdav(
         ask("UNLOCK", at, Some(("Lock-Token", format!("<{lock}>"))), "");
         for depth in ["0", "1", "infinity"] {
             ask("PROPFIND", at, Some(("Depth", depth.to_owned())), "");
+        }
+        ask("REPORT", at, None, VERSION_TREE);
+        let stem = at.trim_end_matches(".txt");
+        let name = stem.rsplit('/').next().unwrap_or_default();
+        for at in [
+            &format!("/.lockkeeper/history{at}"),
+            &format!("/.lockkeeper/history{at}/{name}%20(version%201).txt"),
+        ] {
+            for method in ["GET", "HEAD", "PUT", "DELETE", "MKCOL"] {
+                ask(method, at, None, "");
+            }
+            for depth in ["0", "1", "infinity"] {
+                ask("PROPFIND", at, Some(("Depth", depth.to_owned())), "");
+            }
+            ask("REPORT", at, None, VERSION_TREE);
+            ask("LOCK", at, None, LOCKINFO);
+            for to in ["/in/new", own] {
+                ask("COPY", at, Some(("Destination", url(to))), "");
+            }
+            ask("COPY", own, Some(("Destination", url(at))), "");
         }
         for method in ["COPY", "MOVE"] {
             ask(method, at, Some(("Destination", url("/in/new"))), "");

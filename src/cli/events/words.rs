@@ -108,22 +108,23 @@ mod tests {
         })
     }
 
+    #[track_caller]
+    fn check(kind: &str, more: &Value, expect: &str) {
+        let mut event = json!({
+            "id": "", "at": "2026-11-22T10:46:31.007Z", "type": kind, "face": "webdav",
+            "user": { "id": "", "name": "bob" }, "program": "", "path": "/a", "resource": "",
+            "isCollection": false,
+        });
+        for (name, value) in more.as_object().expect("members") {
+            event[name] = value.clone();
+        }
+        let event = serde_json::from_value(event).expect("an event");
+        let expect = format!("2026-11-22T10:46:31.007Z  {expect}");
+        assert_eq!(line(&event), expect);
+    }
+
     #[test]
     fn each_event_in_plain_words() {
-        #[track_caller]
-        fn check(kind: &str, more: &Value, expect: &str) {
-            let mut event = json!({
-                "id": "", "at": "2026-11-22T10:46:31.007Z", "type": kind, "face": "webdav",
-                "user": { "id": "", "name": "bob" }, "program": "", "path": "/a", "resource": "",
-                "isCollection": false,
-            });
-            for (name, value) in more.as_object().expect("members") {
-                event[name] = value.clone();
-            }
-            let event = serde_json::from_value(event).expect("an event");
-            let expect = format!("2026-11-22T10:46:31.007Z  {expect}");
-            assert_eq!(line(&event), expect);
-        }
         let version = json!({ "number": 2, "size": 11, "etag": "\"a\"" });
         let from = json!({ "path": "/b", "resource": "" });
         let of = |lock: Value| json!({ "lock": lock });
@@ -202,7 +203,7 @@ mod tests {
             &json!({ "lock": lock("persistent"), "lost": [lock("persistent")] }),
             "bob  /a  took the check-out over from alice",
         );
-        let by = json!([{ "kind": "persistent", "holder": "alice" }]);
+        let by = json!([{ "kind": "persistent", "holder": "alice", "root": from }]);
         check(
             "lock.refused",
             &json!({ "refusedBy": by, "times": 1 }),

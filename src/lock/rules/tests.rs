@@ -151,6 +151,44 @@ fn who_has_a_shared_lock_in_hand_shares() {
     }
 }
 
+/// What is written is written under one lock of the writer's: a check-out, or else the lock of the
+/// program that writes, or else the nearest.
+#[test]
+fn what_is_written_under() {
+    use LockKind::{Persistent, Transient};
+    let shared = |kind, owner, token| lock(kind, LockScope::Shared, owner, token);
+    let token = |number| LockToken(Uuid::from_u128(number));
+    let check = |here: &[&Lock], covering: &[&Lock], tokens: &[u128], expected: Option<u128>| {
+        let around = Surroundings {
+            here: here.iter().copied().cloned().collect(),
+            covering: covering.iter().copied().cloned().collect(),
+            ..Surroundings::default()
+        };
+        let tokens: Vec<LockToken> = tokens.iter().copied().map(token).collect();
+        let asker = asker(1, &tokens);
+        let cleared = super::check(Policy::Drive, &asker, Doing::Change, ResourceId(7), &around);
+        let under = cleared.unwrap().under().map(|lock| lock.token);
+        assert_eq!(
+            under,
+            expected.map(token),
+            "{here:?} {covering:?} {tokens:?}"
+        );
+    };
+    let (out, one, two) = (
+        shared(Persistent, 1, 1),
+        shared(Transient, 1, 2),
+        shared(Transient, 1, 3),
+    );
+    let foreign = shared(Transient, 2, 9);
+    check(&[], &[], &[2], None);
+    check(&[&out, &one], &[], &[2], Some(1));
+    check(&[&one], &[&out], &[2], Some(1));
+    check(&[&one, &two], &[], &[3], Some(3));
+    check(&[&one, &two], &[], &[2, 3], Some(2));
+    check(&[&one], &[&two], &[3], Some(3));
+    check(&[&foreign, &one], &[&two], &[2, 3], Some(2));
+}
+
 #[test]
 fn where_each_doing_looks() {
     use Doing::*;

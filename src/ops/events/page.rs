@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Cursor, Places};
-use crate::event::{Event, Face, Place, What};
+use crate::event::{Event, Face, Obstacle, Place, What};
 use crate::ops::access::Principal;
 use crate::ops::target::Target;
 use crate::ops::visit::{Visitor, visit};
@@ -19,8 +19,11 @@ use crate::store::tx::Tx;
 /// Most events in one page.
 pub const PAGE_MAX: usize = 1_000;
 
-/// Rows that one page looks through: of somebody who may read little most are passed over.
+/// Rows that one transaction looks through: for somebody who may read little most are passed over.
 const ROWS_MAX: usize = 2_000;
+
+/// Rows that one page looks through.
+const LOOKED_THROUGH_MAX: usize = 200_000;
 
 /// From where on events are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,17 +80,44 @@ pub struct EventView {
 }
 
 impl Dav {
-    /// The next page of the record. What it tells is durable.
+    /// The next page of the record. What it tells is durable. A page that is not full is the last
+    /// one: that little of much is to be seen must not tell how much there is.
     pub async fn events(&self, ask: &EventAsk) -> Result<EventPage, DavError> {
-        let reading = (&self.places, ask);
-        self.read_durable(&reading, |txn, (places, ask)| {
-            Box::pin(page(txn, places, ask))
+        let limit = ask.limit.clamp(1, PAGE_MAX);
+        let mut whole = self.read_page(ask, ask.since, limit).await?;
+        let mut looked_through = ROWS_MAX;
+        while whole.more && whole.events.len() < limit && looked_through < LOOKED_THROUGH_MAX {
+            let since = Since::After(whole.next);
+            let left = limit - whole.events.len();
+            let page = self.read_page(ask, since, left).await?;
+            whole.events.extend(page.events);
+            (whole.next, whole.more) = (page.next, page.more);
+            whole.missed |= page.missed;
+            looked_through += ROWS_MAX;
+        }
+        Ok(whole)
+    }
+
+    async fn read_page(
+        &self,
+        ask: &EventAsk,
+        since: Since,
+        limit: usize,
+    ) -> Result<EventPage, DavError> {
+        let reading = (&self.places, ask, since, limit);
+        self.read_durable(&reading, |txn, (places, ask, since, limit)| {
+            Box::pin(page(txn, places, ask, (*since, *limit)))
         })
         .await
     }
 }
 
-async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<EventPage, DavError> {
+async fn page(
+    txn: &mut dyn Txn,
+    places: &Places,
+    ask: &EventAsk,
+    (since, limit): (Since, usize),
+) -> Result<EventPage, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let about = match &ask.about {
         Some(Target::Id(id)) => Some(*id),
@@ -95,7 +125,7 @@ async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<Even
         None => None,
     };
     let pruned = tx.pruned_events().await?;
-    let since = match ask.since {
+    let since = match since {
         Since::Start => pruned,
         Since::Now => tx.last_event().await?,
         Since::After(cursor) => places.decipher(cursor)?,
@@ -107,7 +137,7 @@ async fn page(txn: &mut dyn Txn, places: &Places, ask: &EventAsk) -> Result<Even
     let mut next = since.max(pruned);
     let mut more = found.len() == ROWS_MAX;
     for (mark, event) in found {
-        if events.len() == ask.limit.clamp(1, PAGE_MAX) {
+        if events.len() == limit {
             more = true;
             break;
         }
@@ -177,6 +207,17 @@ impl<'a> Reader<'a> {
             None => true,
         };
         let shows_token = here.has(Privilege::SuperCheckIn);
+        let event = match event.what {
+            What::Refused { by, times } => {
+                let by = self.readable(tx, by).await?;
+                if by.is_empty() {
+                    return Ok(None);
+                }
+                let what = What::Refused { by, times };
+                Event { what, ..event }
+            }
+            what => Event { what, ..event },
+        };
         Ok(match (here.has(Privilege::Read), event.what) {
             (true, what) => {
                 let what = if from_is_known {
@@ -200,6 +241,20 @@ impl<'a> Reader<'a> {
             }
             (false, _) => None,
         })
+    }
+
+    /// The locks that the reader may know of: what refused something may lie below it.
+    async fn readable(
+        &mut self,
+        tx: &mut Tx<'_>,
+        by: Vec<Obstacle>,
+    ) -> Result<Vec<Obstacle>, StoreError> {
+        let mut readable = Vec::with_capacity(by.len());
+        for lock in by {
+            let there = self.privileges(tx, &lock.root).await?;
+            readable.extend(there.has(Privilege::Read).then_some(lock));
+        }
+        Ok(readable)
     }
 
     /// What the reader may do at a place, by the grants on its way: of collections that are gone,

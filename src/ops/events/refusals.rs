@@ -3,75 +3,80 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-use super::tell;
-use crate::event::{FACTS_MAX, Obstacle, What};
+use super::telling::event_of;
+use crate::event::{Event, FACTS_MAX, Obstacle, What};
 use crate::ops::visit::visit;
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::{DavError, RefusingLock};
-use crate::store::engine::Txn;
+use crate::protocol::path::DavPath;
+use crate::protocol::time::Timestamp;
+use crate::store::engine::{Mode, StoreError, Txn};
+use crate::store::transact::transact;
 use crate::store::tx::Tx;
 
 /// Most refusals that wait to be written down. More at once are an attack or a broken client, and
 /// then the access log has to do.
 const WAITING_MAX: usize = 1_000;
 
+/// Most that one transaction writes down.
+const PAGE: usize = 100;
+
 /// Refusals that wait to be written down.
 #[derive(Debug, Default)]
 pub(in crate::ops) struct Refusals {
-    waiting: Mutex<Vec<Noted>>,
+    waiting: Mutex<Vec<Event>>,
     noted: Notify,
 }
 
-#[derive(Debug, Clone)]
-struct Noted {
-    ask: Ask,
-    by: Vec<Obstacle>,
-    times: u32,
+/// Why something was not done, and the event that this is.
+struct NotDone {
+    error: DavError,
+    event: Option<Event>,
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> Self {
+        let (error, event) = (error.into(), None);
+        Self { error, event }
+    }
 }
 
 impl Refusals {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Noted>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Event>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that locks refused this, if that is what the error says.
-    pub(in crate::ops) fn note(&self, ask: &Ask, error: &DavError) {
-        let mut by: Vec<Obstacle> = refusing(error).map(Obstacle::from).collect();
-        if by.is_empty() {
+    fn note(&self, event: Event) {
+        let mut waiting = self.waiting();
+        if waiting.iter_mut().any(|noted| is_again(noted, &event)) {
             return;
         }
-        by.dedup();
-        by.truncate(FACTS_MAX);
-        let mut waiting = self.waiting();
-        let again = |noted: &&mut Noted| {
-            noted.ask.principal.id == ask.principal.id
-                && noted.ask.target == ask.target
-                && (noted.ask.face, &noted.ask.program) == (ask.face, &ask.program)
-                && noted.by == by
-        };
-        if let Some(noted) = waiting.iter_mut().find(again) {
-            noted.times = noted.times.saturating_add(1);
-        } else if waiting.len() < WAITING_MAX {
-            let ask = ask.clone();
-            waiting.push(Noted { ask, by, times: 1 });
+        if waiting.len() < WAITING_MAX {
+            waiting.push(event);
             self.noted.notify_one();
         }
     }
 }
 
-impl From<&RefusingLock> for Obstacle {
-    fn from(lock: &RefusingLock) -> Self {
-        Self {
-            kind: lock.kind,
-            holder: lock.holder.clone(),
+/// Whether `event` is the same refusal as `noted`, which then counts it.
+fn is_again(noted: &mut Event, event: &Event) -> bool {
+    let same = noted.by == event.by
+        && (noted.face, &noted.program) == (event.face, &event.program)
+        && noted.place == event.place;
+    match (&mut noted.what, &event.what) {
+        (What::Refused { by, times }, What::Refused { by: again, .. }) if same && by == again => {
+            *times = times.saturating_add(1);
+            true
         }
+        _ => false,
     }
 }
 
 /// The locks that an error names.
-fn refusing(error: &DavError) -> Box<dyn Iterator<Item = &RefusingLock> + '_> {
+fn refusing(error: &DavError) -> Box<dyn Iterator<Item = &RefusingLock> + Send + '_> {
     match error {
         DavError::Locked(locks) | DavError::LockConflict(locks) => Box::new(locks.iter()),
         DavError::NotYourLock(lock) => Box::new(std::iter::once(lock)),
@@ -83,6 +88,40 @@ fn refusing(error: &DavError) -> Box<dyn Iterator<Item = &RefusingLock> + '_> {
 }
 
 impl Dav {
+    /// Does what a user asks for, or finds out whether it could be done. When locks refuse it, that
+    /// is an event, whose places are those that the refusing transaction saw.
+    pub(in crate::ops) async fn do_or_note<'c, C, T, F>(
+        &self,
+        mode: Mode,
+        ask: &Ask,
+        context: &'c C,
+        body: F,
+    ) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
+    {
+        let asking = (ask, context, body);
+        let done = transact(&*self.engine, mode, &asking, |txn, (ask, context, body)| {
+            Box::pin(async move {
+                match body(&mut *txn, *context).await {
+                    Ok(done) => Ok(done),
+                    Err(error) => Err(NotDone {
+                        event: refusal(txn, ask, &error).await?,
+                        error,
+                    }),
+                }
+            })
+        });
+        done.await.map_err(|NotDone { error, event }| {
+            if let Some(event) = event {
+                self.refusals.note(event);
+            }
+            error
+        })
+    }
+
     /// Returns when a refusal waits to be written down.
     pub async fn refusal_noted(&self) {
         self.refusals.noted.notified().await;
@@ -91,11 +130,12 @@ impl Dav {
     /// Writes the refusals down that wait.
     pub async fn record_refusals(&self) -> Result<(), DavError> {
         let noted = std::mem::take(&mut *self.refusals.waiting());
-        for page in noted.chunks(100) {
+        for page in noted.chunks(PAGE) {
             self.write(page, |txn, page| {
                 Box::pin(async move {
-                    for noted in page {
-                        record(txn, noted).await?;
+                    let mut tx = Tx::new(txn, Timestamp(0));
+                    for event in page {
+                        tx.record(event)?;
                     }
                     Ok(())
                 })
@@ -106,16 +146,30 @@ impl Dav {
     }
 }
 
-async fn record(txn: &mut dyn Txn, noted: &Noted) -> Result<(), DavError> {
-    let Noted { ask, by, times } = noted;
+/// The event that a refusal is, if locks are what refused it.
+async fn refusal(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+    error: &DavError,
+) -> Result<Option<Event>, StoreError> {
     let mut tx = Tx::new(txn, ask.now);
-    // What went away in the meantime, or from before the user's eyes, is not told of any more.
+    let mut by = Vec::new();
+    for lock in refusing(error).take(FACTS_MAX) {
+        let Ok(root) = DavPath::parse(&lock.href, usize::MAX) else {
+            continue;
+        };
+        by.extend(tx.place_at(&root).await?.map(|root| Obstacle {
+            root,
+            kind: lock.kind,
+            holder: lock.holder.clone(),
+        }));
+    }
+    if by.is_empty() {
+        return Ok(None);
+    }
     let Ok(visit) = visit(&mut tx, ask).await else {
-        return Ok(());
+        return Ok(None);
     };
-    let what = What::Refused {
-        by: by.clone(),
-        times: *times,
-    };
-    Ok(tell(&mut tx, ask, visit.place(), what)?)
+    let what = What::Refused { by, times: 1 };
+    Ok(Some(event_of(ask, visit.place(), what)))
 }

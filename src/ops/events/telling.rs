@@ -26,14 +26,19 @@ pub(in crate::ops) fn tell(
     place: Place,
     what: What,
 ) -> Result<(), StoreError> {
-    tx.record(&Event {
+    tx.record(&event_of(ask, place, what))
+}
+
+/// What the asking user does at `place`.
+pub(super) fn event_of(ask: &Ask, place: Place, what: What) -> Event {
+    Event {
         at: ask.now,
         by: Some(Who::from(&ask.principal)),
         face: ask.face,
         program: ask.program.clone(),
         place,
         what,
-    })
+    }
 }
 
 /// Writes down that these locks end with what they hang on, or have lapsed before.

@@ -143,6 +143,11 @@ async fn whatever_is_done_is_told() {
     check(&dav, &mut since, &expect).await;
 
     dav.restore(&ask("/c/a"), 1).await.unwrap();
+    dav.label(&ask("/c/a"), 1, Some("first")).await.unwrap();
+    let (file, old) = (ask("/c/a"), to("/c/old"));
+    dav.copy_version(&file, 1, &old, yes).await.unwrap();
+    let itself = to("/c/a");
+    dav.copy_version(&file, 1, &itself, yes).await.unwrap();
     let name = QName {
         ns: "urn:x".to_owned(),
         name: "p".to_owned(),
@@ -180,6 +185,9 @@ async fn whatever_is_done_is_told() {
     };
     dav.delete(&bearer).await.unwrap();
     let expect = [
+        "version.restored /c/a",
+        "version.labelled /c/a",
+        "resource.created /c/old from /c/a",
         "version.restored /c/a",
         "resource.changed /c",
         "lock.taken /c/a",
@@ -399,6 +407,21 @@ async fn nobody_learns_what_happens_where_they_may_not_read() {
     ];
     assert_eq!(seen(&dav, 2).await, expect);
     assert_eq!(seen(&dav, 1).await.len(), 11);
+
+    // What stands in the way of a whole may lie where the reader must not look.
+    dav.delete(&by(1, "/hidden")).await.unwrap_err();
+    dav.make_collection(&by(1, "/open/inner")).await.unwrap();
+    let name = path("/open/inner/hidden");
+    dav.relocate(&by(1, "/hidden"), &name, yes).await.unwrap();
+    dav.delete(&by(1, "/open/inner")).await.unwrap_err();
+    dav.record_refusals().await.unwrap();
+    let back = path("/hidden");
+    let moving = by(1, "/open/inner/hidden");
+    dav.relocate(&moving, &back, yes).await.unwrap();
+    let expect = [&expect[..], &["resource.created /open/inner"]].concat();
+    assert_eq!(seen(&dav, 2).await, expect);
+    let refused = seen(&dav, 1).await;
+    assert!(refused.contains(&"lock.refused /open/inner".to_owned()));
 
     // What is gone stays hidden from whom it was hidden, and open to whom it was open.
     let frozen = dav.check_in(&by(1, "/hidden/a"), None).await;

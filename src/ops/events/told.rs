@@ -147,6 +147,8 @@ pub struct ToldObstacle {
     pub kind: String,
     /// The name of the user whose lock it is.
     pub holder: String,
+    /// Where its root was.
+    pub root: ToldPlace,
 }
 
 impl EventPage {
@@ -289,6 +291,7 @@ impl From<&Obstacle> for ToldObstacle {
         Self {
             kind: obstacle.kind.to_string(),
             holder: obstacle.holder.clone(),
+            root: ToldPlace::from(&obstacle.root),
         }
     }
 }

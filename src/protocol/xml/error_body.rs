@@ -171,6 +171,14 @@ mod tests {
             Some("<D:propfind-finite-depth/><L:reason>no</L:reason>"),
         );
         check(
+            &DavError::UnsupportedReport("none".to_owned()),
+            Some("<D:supported-report/><L:reason>none</L:reason>"),
+        );
+        check(
+            &DavError::NeverLocked("never".to_owned()),
+            Some("<D:no-conflicting-lock/><L:reason>never</L:reason>"),
+        );
+        check(
             &DavError::Locked(Vec::new()),
             Some("<D:lock-token-submitted/><L:reason></L:reason>"),
         );

@@ -82,7 +82,7 @@ pub(super) fn push_element(out: &mut String, element: &str, inside: impl FnOnce(
 }
 
 /// Appends a `DAV:href`. Percent-encoding leaves `&` and `'` as they are; XML does not.
-pub(super) fn push_href(out: &mut String, href: &str) {
+pub fn push_href(out: &mut String, href: &str) {
     push_element(out, "D:href", |out| push_text(out, href));
 }
 

@@ -187,6 +187,16 @@ impl PropstatWriter<'_> {
     }
 }
 
+/// The inside of `D:supported-report-set` of what has versions (RFC 3253 §3.1.5).
+pub const fn supported_reports() -> &'static str {
+    "<D:supported-report><D:report><D:version-tree/></D:report></D:supported-report>"
+}
+
+/// The inside of `D:label-name-set` (RFC 3253 §8.2).
+pub fn write_label(out: &mut String, label: &str) {
+    push_element(out, "D:label-name", |out| push_text(out, label));
+}
+
 /// The 207 of a request that changed nothing because of these members.
 pub fn multistatus_of(members: &[MemberError]) -> Bytes {
     let mut multistatus = Multistatus::new();

@@ -1,6 +1,6 @@
-//! The three request bodies of RFC 4918: propfind (§14.20), propertyupdate (§14.19) and lockinfo
-//! (§14.11). Elements that nobody knows are ignored (§17). It decides nothing: whether a property
-//! may be set or a lock granted is for others.
+//! The request bodies of RFC 4918: propfind (§14.20), propertyupdate (§14.19) and lockinfo
+//! (§14.11), and the report version-tree of RFC 3253. Elements that nobody knows are ignored
+//! (§17). It decides nothing: whether a property may be set or a lock granted is for others.
 
 use std::collections::HashSet;
 
@@ -26,6 +26,15 @@ pub enum PropfindRequest {
     PropName,
     /// These properties, each named once.
     Named(Vec<QName>),
+}
+
+/// What a REPORT asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportRequest {
+    /// `DAV:version-tree` (RFC 3253 §3.7), with these properties of each version.
+    VersionTree(PropfindRequest),
+    /// A report that nobody here makes; what it is called, in short.
+    Unknown(String),
 }
 
 /// One instruction of a PROPPATCH.
@@ -109,6 +118,29 @@ pub fn parse_propfind(body: &[u8], limits: &XmlLimits) -> Result<PropfindRequest
         "propname" => PropfindRequest::PropName,
         _ => PropfindRequest::Named(names_in(element)),
     })
+}
+
+/// Reads the body of a REPORT, whose root element names the report (RFC 3253 §3.6).
+///
+/// # Errors
+/// 400 if it is not XML, or a version-tree with more than one prop; 413 if it is too long.
+pub fn parse_report(body: &[u8], limits: &XmlLimits) -> Result<ReportRequest, DavError> {
+    if is_blank(body) {
+        return Err(DavError::BadRequest(
+            "the body is empty; it must name a report, such as DAV:version-tree".to_owned(),
+        ));
+    }
+    let root = parse(body, limits)?;
+    if !root.is(DAV_NS, "version-tree") {
+        return Ok(ReportRequest::Unknown(shorten(&root.qname().to_string())));
+    }
+    let prop = only_child(&root, "prop")?;
+    Ok(ReportRequest::VersionTree(match prop {
+        Some(prop) => PropfindRequest::Named(names_in(prop)),
+        None => PropfindRequest::AllProp {
+            include: Vec::new(),
+        },
+    }))
 }
 
 /// Reads the body of a PROPPATCH, in document order, which is the order of execution

@@ -163,6 +163,8 @@ fn code_of(fault: &Fault) -> (u16, ErrorCode) {
             DavError::Forbidden(_)
             | DavError::Reserved
             | DavError::FiniteDepthOnly(_)
+            | DavError::UnsupportedReport(_)
+            | DavError::NeverLocked(_)
             | DavError::NeedsPrivilege { .. } => (403, Code::Forbidden),
             DavError::ForeignDestination(_) => (400, Code::BadRequest),
             DavError::NotFound => (404, Code::NotFound),

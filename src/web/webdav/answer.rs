@@ -65,8 +65,11 @@ fn text(status: StatusCode, sentence: &str) -> Response<Body> {
     response
 }
 
+/// Who asked about what with which program.
+pub(super) type Told = (String, DavPath, String);
+
 /// Tells the log of refusals by locks, which people look for, and of our own faults.
-pub(super) fn tell(refused: &DavError, method: &str, told: &(String, DavPath, String)) {
+pub(super) fn tell(refused: &DavError, method: &str, told: &Told) {
     let (user, path, program) = told;
     match refused {
         DavError::Internal(cause) => error!(%method, %path, %user, %cause, "a request failed"),

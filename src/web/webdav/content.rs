@@ -51,12 +51,7 @@ fn without_office_condition(call: &Call) -> Ask {
 }
 
 async fn not_modified(call: &Call) -> Answer {
-    let ask = Ask {
-        if_header: None,
-        conditions: Conditions::default(),
-        ..call.ask.clone()
-    };
-    let resource = call.dav.find(&ask).await?;
+    let resource = call.dav.find(&call.unconditional()).await?;
     Ok(download::not_modified(&resource))
 }
 

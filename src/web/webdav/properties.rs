@@ -1,33 +1,27 @@
 //! PROPFIND and PROPPATCH.
 
 use std::collections::HashSet;
-use std::io;
 
-use bytes::Bytes;
-use futures_util::stream::{self, StreamExt as _};
 use http::{Response, StatusCode};
 
 use super::locking::shown;
-use super::{Answer, Call, answer};
+use super::{Answer, Call, answer, pages};
 use crate::blobs::Space;
 use crate::lock::UserId;
-use crate::ops::properties::{Found, Look, Patched, Search, Wanted};
+use crate::ops::properties::{Found, Look, Patched, Wanted};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Depth;
 use crate::protocol::live::{self, InAllProp, LIVE, Live};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{
     Multistatus, PRINCIPALS, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
-    parse_propertyupdate, parse_propfind, supported_lock, write_activelock, write_principal,
-    write_privileges,
+    parse_propertyupdate, parse_propfind, supported_lock, supported_reports, write_activelock,
+    write_principal, write_privileges,
 };
 use crate::resource::ResourceId;
 use crate::rights::Privilege;
 use crate::web::body::Body;
 use crate::web::download::media_type;
-
-/// Most answers are small and go out whole, with a length; the others are streamed.
-const PAGES_AT_ONCE: usize = 3;
 
 /// How a PROPFIND is answered for each resource.
 struct Rendering {
@@ -57,49 +51,11 @@ pub(super) async fn propfind(mut call: Call) -> Answer {
     let body = call.xml().await?;
     let request = parse_propfind(&body, &call.xml_limits())?;
     let rendering = rendering(&call, request)?;
-    let mut search = call.dav.search(call.ask, depth, rendering.wanted()).await?;
-
-    let mut multistatus = Multistatus::new();
-    for _ in 0..PAGES_AT_ONCE {
-        let Some(page) = search.next_page().await? else {
-            let body = Body::full(multistatus.finish());
-            return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
-        };
-        page.iter()
-            .for_each(|found| rendering.write(&mut multistatus, found));
-    }
-    Ok(answer::xml(
-        StatusCode::MULTI_STATUS,
-        streamed(rendering, search, multistatus),
-    ))
-}
-
-/// Page by page, in constant memory. A failure breaks the connection, so that the client notices.
-fn streamed(rendering: Rendering, search: Search, multistatus: Multistatus) -> Body {
-    let state = Some((rendering, search, multistatus));
-    Body::stream(
-        stream::try_unfold(state, |state| async move {
-            let Some((rendering, mut search, mut multistatus)) = state else {
-                return Ok(None);
-            };
-            let begun: Bytes = multistatus.take();
-            if !begun.is_empty() {
-                return Ok(Some((begun, Some((rendering, search, multistatus)))));
-            }
-            match search.next_page().await.map_err(io::Error::other)? {
-                Some(page) => {
-                    page.iter()
-                        .for_each(|found| rendering.write(&mut multistatus, found));
-                    Ok(Some((
-                        multistatus.take(),
-                        Some((rendering, search, multistatus)),
-                    )))
-                }
-                None => Ok(Some((multistatus.finish(), None))),
-            }
-        })
-        .boxed(),
-    )
+    let search = call.dav.search(call.ask, depth, rendering.wanted());
+    pages::multistatus(search.await?, move |multistatus, found| {
+        rendering.write(multistatus, found);
+    })
+    .await
 }
 
 fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavError> {
@@ -210,12 +166,14 @@ impl Rendering {
         });
     }
 
-    /// Whether the resource has the property: a collection has no length, type or entity tag.
+    /// Whether the resource has the property: a collection has no length, type, entity tag or
+    /// versions.
     fn has(live: Live, found: &Found) -> bool {
         match live {
-            Live::GetContentLength | Live::GetContentType | Live::GetEtag => {
-                !found.resource.is_collection()
-            }
+            Live::GetContentLength
+            | Live::GetContentType
+            | Live::GetEtag
+            | Live::SupportedReportSet => !found.resource.is_collection(),
             Live::QuotaAvailableBytes | Live::QuotaUsedBytes => found.resource.is_collection(),
             // The root was there before anybody.
             Live::Owner => found.resource.id != ResourceId::ROOT,
@@ -275,6 +233,7 @@ impl Rendering {
             // LibreOffice opens what it may not lock read-only, and rightly so.
             Live::SupportedLock if !found.privileges.has(Privilege::Lock) => p.empty(element),
             Live::SupportedLock => p.raw(element, supported_lock()),
+            Live::SupportedReportSet => p.raw(element, supported_reports()),
         }
     }
 }

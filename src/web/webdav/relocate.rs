@@ -45,7 +45,7 @@ pub(super) async fn copy(call: Call) -> Answer {
     ))
 }
 
-fn destination(call: &Call) -> Result<DavPath, DavError> {
+pub(super) fn destination(call: &Call) -> Result<DavPath, DavError> {
     let config = call.dav.config();
     Destination::from_headers(
         &call.headers,
@@ -54,7 +54,7 @@ fn destination(call: &Call) -> Result<DavPath, DavError> {
     )
 }
 
-fn done(outcome: Outcome) -> http::Response<crate::web::body::Body> {
+pub(super) fn done(outcome: Outcome) -> http::Response<crate::web::body::Body> {
     answer::empty(match outcome {
         Outcome::Created => StatusCode::CREATED,
         Outcome::Replaced => StatusCode::NO_CONTENT,

@@ -151,12 +151,16 @@ fn every_event_has_its_members() {
         (
             What::Refused {
                 by: vec![Obstacle {
+                    root: place("/b", 11),
                     kind: LockKind::ReadOnly,
                     holder: "alice".to_owned(),
                 }],
                 times: 3,
             },
-            json!({ "refusedBy": [{ "kind": "read-only", "holder": "alice" }], "times": 3 }),
+            json!({
+                "refusedBy": [{ "kind": "read-only", "holder": "alice", "root": from }],
+                "times": 3,
+            }),
         ),
     ];
     let mut names: Vec<String> = Vec::new();

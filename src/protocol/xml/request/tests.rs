@@ -423,3 +423,42 @@ fn other_lockinfos_are_bad_requests() {
         .is_ok()
     );
 }
+
+#[test]
+fn reports() {
+    #[track_caller]
+    fn check(body: &str, expect: ReportRequest) {
+        assert_eq!(parse_report(body.as_bytes(), &LIMITS), Ok(expect), "{body}");
+    }
+    // cadaver
+    check(
+        "<?xml version=\"1.0\" encoding=\"utf-8\" ?><D:version-tree xmlns:D=\"DAV:\"> <D:prop>  \
+         <D:version-name/>  <D:creator-displayname/> </D:prop></D:version-tree>",
+        ReportRequest::VersionTree(PropfindRequest::Named(names(&[
+            (DAV_NS, "version-name"),
+            (DAV_NS, "creator-displayname"),
+        ]))),
+    );
+    check(
+        "<version-tree xmlns='DAV:'><unknown/></version-tree>",
+        ReportRequest::VersionTree(PropfindRequest::AllProp {
+            include: Vec::new(),
+        }),
+    );
+    check(
+        "<expand-property xmlns='DAV:'/>",
+        ReportRequest::Unknown("{DAV:}expand-property".to_owned()),
+    );
+    check(
+        "<version-tree xmlns='urn:x'/>",
+        ReportRequest::Unknown("{urn:x}version-tree".to_owned()),
+    );
+    for body in [
+        "",
+        " ",
+        "<version-tree",
+        "<version-tree xmlns='DAV:'><prop/><prop/></version-tree>",
+    ] {
+        refused(parse_report(body.as_bytes(), &LIMITS), body);
+    }
+}

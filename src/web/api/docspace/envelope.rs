@@ -203,6 +203,8 @@ fn status(fault: &Fault) -> u16 {
             | DavError::Forbidden(_)
             | DavError::Reserved
             | DavError::FiniteDepthOnly(_)
+            | DavError::UnsupportedReport(_)
+            | DavError::NeverLocked(_)
             | DavError::NeedsPrivilege { .. } => 403,
             DavError::NotModified
             | DavError::PreconditionFailed(_)

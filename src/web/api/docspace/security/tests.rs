@@ -20,6 +20,7 @@ fn file() -> Resource {
         author: ME,
         uploaded: Timestamp(0),
         under: None,
+        label: None,
     };
     Resource {
         content: Some(content),
