@@ -136,6 +136,8 @@ impl Site {
                 "files_with_versions",
                 pick(&|item| item.is("old-versions"), Item::number),
             ),
+            ("places", texts(&["now"])),
+            ("waits", vec![0.into(), 1.into()]),
             ("versions", (1..=12).map(Value::from).collect()),
             (
                 "doomed_folders",
