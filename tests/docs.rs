@@ -179,6 +179,11 @@ fn versions() {
 }
 
 #[test]
+fn events() {
+    check_page("events.md");
+}
+
+#[test]
 fn a_page_is_read_and_compared() {
     let page = "text\n```sh\na\nb\n```\nmore\n```json\n{…}\n```\n```sh\nc\n```\n";
     let read = examples(page);
