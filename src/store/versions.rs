@@ -26,8 +26,8 @@ pub struct Succession {
     /// Whether the present one stays, until the sweep finds it too old; a labelled one always does.
     pub keep: bool,
     /// Whether the next one takes the place of the present one if both were written under the same
-    /// lock. Of an empty one it does in any case: a program that empties a file before it writes it,
-    /// as davfs2 does with one that was moved over another, is not done yet.
+    /// lock. Of an empty one it does in any case: a program that empties a file before it writes
+    /// it, as davfs2 does with one that was moved over another, is not done yet.
     pub fold: bool,
 }
 
