@@ -326,6 +326,36 @@ const METHODS: &[Method] = &[
         to_change_in_project,
     ),
     method(
+        "versions",
+        |case| case.checkout("GET", "/version", ""),
+        to_read_in_project,
+    ),
+    method(
+        "one version",
+        |case| case.checkout("GET", "/version/1", ""),
+        to_read_in_project,
+    ),
+    method(
+        "download of a version",
+        |case| case.checkout("GET", "/version/1/content", ""),
+        to_read_in_project,
+    ),
+    method(
+        "comparison",
+        |case| case.checkout("GET", "/version/1/compare/1", ""),
+        to_read_in_project,
+    ),
+    method(
+        "restore of a version",
+        |case| case.checkout("POST", "/version/1/restore", ""),
+        to_change_in_project,
+    ),
+    method(
+        "label",
+        |case| case.checkout("PUT", "/version/1/label", "{\"label\":\"x\"}"),
+        to_change_in_project,
+    ),
+    method(
         "file info",
         |case| case.file("GET", "", &json!({})),
         to_read,
@@ -383,6 +413,11 @@ const METHODS: &[Method] = &[
     method(
         "restore",
         |case| case.file("POST", "/restoreversion", &json!({"version": 1})),
+        to_change,
+    ),
+    method(
+        "comment",
+        |case| case.file("PUT", "/comment", &json!({"version": 1, "comment": "x"})),
         to_change,
     ),
     method(

@@ -136,6 +136,10 @@ impl Site {
                 "files_with_versions",
                 pick(&|item| item.is("old-versions"), Item::number),
             ),
+            (
+                "inodes_with_versions",
+                pick(&|item| item.is("old-versions"), Item::hex),
+            ),
             ("versions", (1..=12).map(Value::from).collect()),
             (
                 "doomed_folders",
