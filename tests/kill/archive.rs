@@ -2,9 +2,9 @@
 //! while the server is killed: uploads, restores and copies, which share content with versions that
 //! go and with files that stay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::KEPT;
 use crate::common::{Client, Server};
@@ -15,16 +15,28 @@ use crate::worker::content;
 const FILES: usize = 3;
 const INLINE_MAX: u64 = 4_096;
 const CONTENT_MAX: u64 = 40_000;
+/// At once on a file.
+const LABELLED_MAX: usize = 2;
 
-/// Content by number. Of those that are not kept only what has been seen since.
-type Versions = BTreeMap<u32, Vec<u8>>;
+/// One version of a file.
+#[derive(Debug, Clone, PartialEq)]
+struct Version {
+    content: Vec<u8>,
+    label: Option<String>,
+}
+
+/// By number. Of those that are not kept only what there was since the last kill.
+type Versions = BTreeMap<u32, Version>;
 
 pub struct Archive {
-    /// Their ids, as the DocSpace-compatible API has them.
     ids: [u64; FILES],
+    /// The id of their collection.
+    project: u64,
     files: [Versions; FILES],
     /// What they are if the request that got no answer was carried out nevertheless.
     unanswered: Option<[Versions; FILES]>,
+    /// Which version of which file each entity tag that was ever seen is of.
+    tags: HashMap<String, (u64, u32)>,
     client: Client,
     dice: Dice,
     sequence: u64,
@@ -39,8 +51,10 @@ impl Archive {
         }
         Self {
             ids: std::array::from_fn(|number| id_of(&client, &path(number))),
-            files: std::array::from_fn(|_| Versions::from([(1, b"first".to_vec())])),
+            project: id_of(&client, "/archive"),
+            files: std::array::from_fn(|_| Versions::from([(1, plain(b"first".to_vec()))])),
             unanswered: None,
+            tags: HashMap::new(),
             client,
             dice: Dice::new(1_000),
             sequence: 0,
@@ -73,13 +87,19 @@ impl Archive {
 
     fn next_step(&mut self) -> (Request, [Versions; FILES]) {
         let to = self.any_file();
-        let (request, new) = match self.dice.below(8) {
-            0 | 1 => self.restore(to),
-            2 => self.copy(to),
+        let mut after = self.files.clone();
+        let what = self.dice.below(10);
+        if what < 2 {
+            let (request, number, label) = self.label(to);
+            after[to].get_mut(&number).unwrap().label = label;
+            return (request, after);
+        }
+        let (request, new) = match what {
+            2 | 3 => self.restore(to),
+            4 => self.copy(to),
             _ => self.upload(to),
         };
-        let mut after = self.files.clone();
-        after[to].insert(present(&self.files[to]) + 1, new);
+        after[to].insert(present(&self.files[to]) + 1, plain(new));
         (request, after)
     }
 
@@ -97,12 +117,38 @@ impl Archive {
         (request, new)
     }
 
+    /// A label for a version, or none any more. Few have one, so that most go.
+    fn label(&mut self, to: usize) -> (Request, u32, Option<String>) {
+        self.sequence += 1;
+        let labelled = |(_, version): &(&u32, &Version)| version.label.is_some();
+        let oldest = self.files[to]
+            .iter()
+            .find(labelled)
+            .map(|(number, _)| *number);
+        let count = self.files[to].iter().filter(labelled).count();
+        let (number, label) = match oldest.filter(|_| count >= LABELLED_MAX) {
+            Some(number) => (number, None),
+            None => (self.any_kept(to), Some(format!("label {}", self.sequence))),
+        };
+        let (project, id) = (self.project, self.ids[to]);
+        let path = format!("/api/project/{project:032x}/inode/{id:032x}/version/{number}/label");
+        let mut request = request("PUT", path);
+        request
+            .headers
+            .push(("Content-Type", "application/json".to_owned()));
+        request.body = json!({ "label": label }).to_string().into_bytes();
+        (request, number, label)
+    }
+
     /// One that is certainly kept, the present one too.
+    fn any_kept(&mut self, of: usize) -> u32 {
+        let kept: Vec<u32> = kept(&self.files[of]).collect();
+        kept[usize::try_from(self.dice.below(kept.len() as u64)).unwrap()]
+    }
+
     fn restore(&mut self, to: usize) -> (Request, Vec<u8>) {
-        let file = &self.files[to];
-        let kept: Vec<u32> = kept(present(file)).collect();
-        let number = kept[usize::try_from(self.dice.below(kept.len() as u64)).unwrap()];
-        let new = file[&number].clone();
+        let number = self.any_kept(to);
+        let new = self.files[to][&number].content.clone();
         let id = self.ids[to];
         let path = format!("/api/2.0/files/file/{id}/restoreversion?version={number}");
         (request("POST", path), new)
@@ -114,14 +160,14 @@ impl Archive {
         let destination = self.client.url(&path(to));
         request.headers.push(("Destination", destination));
         let file = &self.files[from];
-        (request, file[&present(file)].clone())
+        (request, file[&present(file)].content.clone())
     }
 
     /// What the server has is what was acknowledged, or that with the unanswered request done; and a
     /// moment later exactly the versions that are kept are left. Their number.
     pub fn verify(&mut self, round: u64) -> usize {
         let unanswered = self.unanswered.take();
-        let found: [Versions; FILES] = self.ids.map(|id| versions(&self.client, id));
+        let found = self.ids.map(|id| self.look(id));
         let explanation = std::iter::once(&self.files)
             .chain(&unanswered)
             .find(|files| {
@@ -140,19 +186,48 @@ impl Archive {
         };
         self.files = explanation.clone();
         for file in &mut self.files {
-            let kept = kept(present(file));
+            let kept: Vec<u32> = kept(file).collect();
             file.retain(|number, _| kept.contains(number));
         }
+        let files = self.files.clone();
         crate::wait_until(|| {
-            let left = self.ids.map(|id| versions(&self.client, id));
-            if left == self.files {
+            let left = self.ids.map(|id| self.look(id));
+            if left == files {
                 return Ok(left.iter().map(BTreeMap::len).sum());
             }
-            let (left, kept) = (told(&left), told(&self.files));
+            let (left, kept) = (told(&left), told(&files));
             Err(format!(
                 "round {round}: left are {left:#?}\ninstead of {kept:#?}"
             ))
         })
+    }
+
+    /// Every version of a file, as the server shows them. An entity tag stays what it was, and is
+    /// never that of anything else.
+    fn look(&mut self, id: u64) -> Versions {
+        let file = format!("/api/project/{:032x}/inode/{id:032x}", self.project);
+        let history = self
+            .client
+            .get(&format!("{file}/version?limit=1000"))
+            .status(200);
+        let history: Value = serde_json::from_slice(&history.body).unwrap();
+        let mut found = Versions::new();
+        for listed in history["Result"]["items"].as_array().unwrap() {
+            let number = u32::try_from(listed["number"].as_u64().unwrap()).unwrap();
+            let answer = self.client.get(&format!("{file}/version/{number}/content"));
+            // Of those that are listed and not kept, one may go before it is read.
+            if answer.status == 404 {
+                continue;
+            }
+            let answer = answer.status(200);
+            assert_eq!(listed["etag"], answer.etag(), "{listed}");
+            let of = *self.tags.entry(answer.etag()).or_insert((id, number));
+            assert_eq!(of, (id, number), "{listed}");
+            let label = listed["label"].as_str().map(str::to_owned);
+            let content = answer.body;
+            found.insert(number, Version { content, label });
+        }
+        found
     }
 }
 
@@ -178,19 +253,9 @@ fn id_of(client: &Client, path: &str) -> u64 {
     u64::from_str_radix(&rest[..32], 16).unwrap()
 }
 
-/// Every version of a file and its content, as the server shows them.
-pub fn versions(client: &Client, id: u64) -> Versions {
-    let file = format!("/api/2.0/files/file/{id}");
-    let history = client.get(&format!("{file}/history")).status(200);
-    let history: Value = serde_json::from_slice(&history.body).unwrap();
-    let listed = history["response"].as_array().unwrap().iter();
-    let numbers = listed.map(|version| version["version"].as_u64().unwrap());
-    let content = |number| {
-        let answer = client.get(&format!("{file}/download?version={number}"));
-        // Of those that are listed and not kept, one may go before it is read.
-        (answer.status != 404).then(|| (u32::try_from(number).unwrap(), answer.status(200).body))
-    };
-    numbers.filter_map(content).collect()
+fn plain(content: Vec<u8>) -> Version {
+    let label = None;
+    Version { content, label }
 }
 
 fn present(file: &Versions) -> u32 {
@@ -198,29 +263,31 @@ fn present(file: &Versions) -> u32 {
 }
 
 /// The numbers that a file must have.
-fn kept(present: u32) -> std::ops::RangeInclusive<u32> {
-    let old = u32::try_from(KEPT).unwrap();
-    present.saturating_sub(old).max(1)..=present
+fn kept(file: &Versions) -> impl Iterator<Item = u32> {
+    let first = present(file).saturating_sub(u32::try_from(KEPT).unwrap());
+    let is_kept =
+        move |(number, version): &(&u32, &Version)| **number >= first || version.label.is_some();
+    file.iter().filter(is_kept).map(|(number, _)| *number)
 }
 
 /// All that are kept are there, each found one has the content it was given, and none is newer than
 /// the present one.
 fn explains(known: &Versions, found: &Versions) -> bool {
-    let present = present(known);
-    kept(present).all(|number| found.contains_key(&number))
+    kept(known).all(|number| found.contains_key(&number))
         && found
             .iter()
-            .all(|(number, content)| known.get(number) == Some(content))
+            .all(|(number, version)| known.get(number) == Some(version))
 }
 
 fn told(files: &[Versions; FILES]) -> Vec<Vec<String>> {
-    let line = |(number, content): (&u32, &Vec<u8>)| {
+    let line = |(number, version): (&u32, &Version)| {
+        let Version { content, label } = version;
         let first = content
             .split(|byte| *byte == b'\n')
             .next()
             .unwrap_or_default();
         let first = String::from_utf8_lossy(&first[..first.len().min(60)]).into_owned();
-        format!("{number}: {} bytes, {first:?}", content.len())
+        format!("{number}: {} bytes, {first:?} {label:?}", content.len())
     };
     let lines = |file: &Versions| file.iter().map(line).collect();
     files.iter().map(lines).collect()
@@ -231,7 +298,7 @@ pub fn assert_differences_are_seen() {
     let last = u32::try_from(KEPT).unwrap() + 3;
     let versions = |numbers: std::ops::RangeInclusive<u32>| -> Versions {
         numbers
-            .map(|number| (number, vec![7; number as usize]))
+            .map(|number| (number, plain(vec![7; number as usize])))
             .collect()
     };
     let known = versions(1..=last);
@@ -250,7 +317,16 @@ pub fn assert_differences_are_seen() {
         lost.remove(&number);
         assert!(!explains(&known, &lost), "{number} is lost");
         let mut torn = known.clone();
-        torn.get_mut(&number).unwrap()[0] ^= 1;
+        torn.get_mut(&number).unwrap().content[0] ^= 1;
         assert!(!explains(&known, &torn), "{number} is torn");
     }
+    let mut labelled = known.clone();
+    labelled.get_mut(&1).unwrap().label = Some("one".to_owned());
+    assert!(explains(&labelled, &labelled));
+    assert!(!explains(&labelled, &known), "the label is lost");
+    assert!(!explains(&known, &labelled), "the label is new");
+    assert!(
+        !explains(&labelled, &versions(2..=last)),
+        "a labelled one is lost"
+    );
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::archive::versions;
+use serde_json::Value;
+
 use crate::common::{Client, Server};
 
 /// Longer content lies in a file of its own.
@@ -34,11 +35,25 @@ fn contents_in_use(reader: &Client) -> usize {
         let (_, rest) = response.split_once(">urn:lockkeeper:").expect("an id");
         u64::from_str_radix(&rest[..32], 16).unwrap()
     };
-    let contents = files.flat_map(|response| versions(reader, id(response)).into_values());
+    let contents = files.flat_map(|response| contents_of(reader, id(response)));
     let large: HashSet<Vec<u8>> = contents
         .filter(|content| content.len() > INLINE_MAX)
         .collect();
     large.len()
+}
+
+/// Of every version of a file. One that goes before it is read is none that is kept.
+fn contents_of(reader: &Client, id: u64) -> Vec<Vec<u8>> {
+    let file = format!("/api/2.0/files/file/{id}");
+    let history = reader.get(&format!("{file}/history")).status(200);
+    let history: Value = serde_json::from_slice(&history.body).unwrap();
+    let listed = history["response"].as_array().unwrap().iter();
+    let read = |version: &Value| {
+        let number = &version["version"];
+        reader.get(&format!("{file}/download?version={number}"))
+    };
+    let answers = listed.map(read).filter(|answer| answer.status != 404);
+    answers.map(|answer| answer.status(200).body).collect()
 }
 
 fn content_files(folder: &Path) -> usize {

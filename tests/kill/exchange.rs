@@ -55,7 +55,7 @@ impl Line {
         self.stream.get_mut().write_all(&bytes)?;
         let answer = Response::read(&mut self.stream, method)?;
         self.marks.extend(match *method {
-            "PUT" => Some(answer.etag()),
+            "PUT" if !path.starts_with("/api/") => Some(answer.etag()),
             "LOCK" => Some(answer.lock_token()),
             _ => None,
         });
