@@ -163,8 +163,8 @@ impl Archive {
         (request, file[&present(file)].content.clone())
     }
 
-    /// What the server has is what was acknowledged, or that with the unanswered request done; and a
-    /// moment later exactly the versions that are kept are left. Their number.
+    /// What the server has is what was acknowledged, or that with the unanswered request done; and
+    /// a moment later exactly the versions that are kept are left. Their number.
     pub fn verify(&mut self, round: u64) -> usize {
         let unanswered = self.unanswered.take();
         let found = self.ids.map(|id| self.look(id));

@@ -58,8 +58,9 @@ impl Record {
         &self.reader
     }
 
-    /// Of each line of requests the acknowledged uploads and locks have one event each, in the order
-    /// of their answers; and the record is the store. The number of events since the last time.
+    /// Of each line of requests the acknowledged uploads and locks have one event each, in the
+    /// order of their answers; and the record is the store. The number of events since the last
+    /// time.
     pub fn verify(&mut self, round: u64, lines: &[Vec<String>]) -> usize {
         let before = self.ids.len();
         self.read_on();
@@ -185,7 +186,7 @@ impl Retold {
             }
             "lock.refreshed" => assert_eq!(self.locks.get(&token()), Some(&id), "{event}"),
             "resource.changed" | "version.labelled" => {
-                assert!(self.resources.contains_key(&id), "{event}")
+                assert!(self.resources.contains_key(&id), "{event}");
             }
             "lock.refused" => {}
             other => panic!("{other} is no event of this test"),
