@@ -185,7 +185,7 @@ impl Retold {
             }
             "lock.refreshed" => assert_eq!(self.locks.get(&token()), Some(&id), "{event}"),
             "resource.changed" | "version.labelled" => {
-                assert!(self.resources.contains_key(&id), "{event}")
+                assert!(self.resources.contains_key(&id), "{event}");
             }
             "lock.refused" => {}
             other => panic!("{other} is no event of this test"),
