@@ -7,7 +7,7 @@
 //! | 0 | done |
 //! | 1 | not done: the server, the store or the system failed |
 //! | 2 | wrong usage or settings |
-//! | 3 | a user, group, key, path, lock or version that was named does not exist |
+//! | 3 | a user, group, key, path, lock, version or webhook that was named does not exist |
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod config;
@@ -21,6 +21,7 @@ mod serve;
 mod token;
 mod user;
 mod version;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -42,7 +43,7 @@ Exit codes:
   0  done
   1  not done: the server, the store or the system failed
   2  wrong usage or settings
-  3  a user, group, key, path, lock or version that was named does not exist
+  3  a user, group, key, path, lock, version or webhook that was named does not exist
   4  refused because of what is there: it exists already, is locked, is the last, is too many";
 
 /// A WebDAV server whose locks hold.
@@ -77,6 +78,9 @@ enum Command {
     Token(token::Token),
     /// Follow what happens to files and locks, and print it a line an event
     Events(events::Events),
+    /// Add, list and remove webhooks: other programs that are told what happens
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -187,6 +191,7 @@ pub fn main() -> ExitCode {
             Command::Lock(lock) => lock.run().await,
             Command::Version(version) => version.run().await,
             Command::Events(events) => events.run().await,
+            Command::Webhook(webhook) => webhook.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

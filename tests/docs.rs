@@ -167,8 +167,20 @@ fn api() {
 }
 
 #[test]
+fn webhooks() {
+    if programs::installed(&["python3"]) {
+        check_page("webhooks.md");
+    }
+}
+
+#[test]
 fn versions() {
     check_page("versions.md");
+}
+
+#[test]
+fn events() {
+    check_page("events.md");
 }
 
 #[test]

@@ -9,12 +9,14 @@ pub mod locks;
 pub mod tokens;
 pub mod users;
 pub mod versions;
+pub mod webhooks;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::access::{self, AccessError, Noun, Principal, Secret};
 use super::password::PasswordError;
+use super::webhooks::Courier;
 use super::{Ask, Dav};
 use crate::event::Face;
 use crate::protocol::error::DavError;
@@ -29,6 +31,7 @@ use locks::{LockCommand, LockEntry};
 use tokens::{KeyEntry, TokenCommand};
 use users::{UserCommand, UserEntry};
 use versions::{VersionCommand, VersionEntry};
+use webhooks::{WebhookCommand, WebhookEntry};
 
 /// What an administrator may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,8 @@ pub enum AdminCommand {
     Version(VersionCommand),
     /// About what happened.
     Events(EventCommand),
+    /// About webhooks.
+    Webhook(WebhookCommand),
 }
 
 impl AdminCommand {
@@ -60,7 +65,8 @@ impl AdminCommand {
             | Self::Grant(_)
             | Self::Lock(_)
             | Self::Version(_)
-            | Self::Events(_) => None,
+            | Self::Events(_)
+            | Self::Webhook(_) => None,
         }
     }
 }
@@ -89,6 +95,12 @@ pub enum AdminReply {
     Versions(Vec<VersionEntry>),
     /// Events in their order.
     Events(EventReply),
+    /// The webhooks by age.
+    Webhooks(Vec<WebhookEntry>),
+    /// The webhook that was added. This is the only time that its secret is told.
+    NewWebhook(WebhookEntry, Secret),
+    /// What the receiver of a webhook answered.
+    Answered(String),
     /// It was not done.
     Refused(AdminError),
 }
@@ -212,7 +224,12 @@ async fn as_user(
 }
 
 /// Runs one command.
-pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
+pub async fn run(
+    dav: &Dav,
+    courier: &dyn Courier,
+    command: AdminCommand,
+    now: Timestamp,
+) -> AdminReply {
     let done = match command {
         AdminCommand::User(command) => users::run(dav, command, now).await,
         AdminCommand::Group(command) => groups::run(dav, command, now).await,
@@ -221,6 +238,7 @@ pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply
         AdminCommand::Lock(command) => locks::run(dav, command, now).await,
         AdminCommand::Version(command) => versions::run(dav, command, now).await,
         AdminCommand::Events(command) => events::run(dav, command, now).await,
+        AdminCommand::Webhook(command) => webhooks::run(dav, courier, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }

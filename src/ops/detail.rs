@@ -8,7 +8,7 @@ use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
 use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
-use crate::store::engine::Txn;
+use crate::store::engine::{Mode, Txn};
 use crate::store::tx::Tx;
 
 /// One resource as one user may see it.
@@ -36,6 +36,14 @@ impl Dav {
     pub async fn detail(&self, ask: &Ask) -> Result<Detail, DavError> {
         self.read(ask, |txn, ask| Box::pin(detail(txn, ask))).await
     }
+
+    /// Refuses what is locked by anybody, also where the rules would let two locks stand together.
+    pub async fn require_unlocked(&self, ask: &Ask) -> Result<(), DavError> {
+        self.do_or_note(Mode::Read, ask, ask, |txn, ask| {
+            Box::pin(unlocked(txn, ask))
+        })
+        .await
+    }
 }
 
 async fn detail(txn: &mut dyn Txn, ask: &Ask) -> Result<Detail, DavError> {
@@ -56,4 +64,13 @@ async fn detail(txn: &mut dyn Txn, ask: &Ask) -> Result<Detail, DavError> {
         resource,
         locks,
     })
+}
+
+async fn unlocked(txn: &mut dyn Txn, ask: &Ask) -> Result<(), DavError> {
+    let locks = detail(txn, ask).await?.locks;
+    if locks.is_empty() {
+        return Ok(());
+    }
+    let locks = locks.iter().map(LockView::refusing).collect();
+    Err(DavError::LockConflict(locks))
 }

@@ -33,7 +33,10 @@ impl Site {
 }
 
 fn items(answer: &Answer) -> Vec<Value> {
-    answer.json["Result"]["items"].as_array().unwrap().clone()
+    answer.json["Result"]["items"]
+        .as_array()
+        .expect("items")
+        .clone()
 }
 
 fn members(versions: &[Value], member: &str) -> Vec<Value> {

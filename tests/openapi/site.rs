@@ -140,6 +140,8 @@ impl Site {
                 "inodes_with_versions",
                 pick(&|item| item.is("old-versions"), Item::hex),
             ),
+            ("places", texts(&["now"])),
+            ("waits", vec![0.into(), 1.into()]),
             ("versions", (1..=12).map(Value::from).collect()),
             (
                 "doomed_folders",

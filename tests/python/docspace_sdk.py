@@ -152,7 +152,7 @@ def versions(alice, bob, folder_id, file_id):
 def comments(alice, bob, file_id):
     def comment(person, version, text):
         wanted = sdk.UpdateComment(version=version, comment=text)
-        return person.files.update_file_comment(file_id, wanted).response
+        return person.operations.update_file_comment(file_id, wanted).response
 
     assert comment(bob, 2, "sent to the printer") == "sent to the printer"
     history = alice.files.get_file_version_info(file_id).response
@@ -162,7 +162,7 @@ def comments(alice, bob, file_id):
 
     alice.lock(file_id, True)
     wanted = sdk.UpdateComment(version=2, comment="mine")
-    body = refused(ForbiddenException, bob.files.update_file_comment, file_id, wanted)
+    body = refused(ForbiddenException, bob.operations.update_file_comment, file_id, wanted)
     assert "checked out by alice" in body, body
     body = refused(ForbiddenException, bob.files.restore_file_version, file_id, version=2)
     assert "checked out by alice" in body, body
@@ -171,7 +171,7 @@ def comments(alice, bob, file_id):
     assert comment(alice, 2, "") == ""
     alice.lock(file_id, False)
     assert alice.files.get_file_info(file_id, version=2).response.comment is None
-    refused(NotFoundException, alice.files.update_file_comment, file_id,
+    refused(NotFoundException, alice.operations.update_file_comment, file_id,
             sdk.UpdateComment(version=77, comment="x"))
 
 

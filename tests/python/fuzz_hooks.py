@@ -52,6 +52,9 @@ UNDERSTOOD = [
     '\" twice',
     # A step with an id of the other face.
     "must be 32 hexadecimal digits",
+    # An id of an event that is none, and a path that is none.
+    "this is no place in the record of events",
+    '"detail":"about: ',
     # Control characters in the name of a part.
     "the form cannot be read: failed to read headers",
 ]

@@ -55,6 +55,7 @@ pub(crate) fn of_the_apis(document: &Value, ids: &Ids) -> Vec<Request> {
             }
             for other in &ids.others {
                 for path in paths(template, ids, *other) {
+                    let path = about(operation, path, *other);
                     let bodies = bodies(document, operation, ids, *other);
                     all.extend(bodies.into_iter().map(|(headers, body)| Request {
                         method: method.to_uppercase(),
@@ -67,6 +68,16 @@ pub(crate) fn of_the_apis(document: &Value, ids: &Ids) -> Vec<Request> {
         }
     }
     all
+}
+
+/// Only what happened to `other`, where that can be asked for.
+fn about(operation: &Value, path: String, other: u64) -> String {
+    let parameters = operation["parameters"].as_array();
+    let mut parameters = parameters.into_iter().flatten();
+    if parameters.any(|parameter| parameter["name"] == "about") {
+        return format!("{path}?about={other:032x}");
+    }
+    path
 }
 
 /// The template with `other` in one or more of its places, and what is within reach in the rest.

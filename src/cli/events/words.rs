@@ -35,7 +35,10 @@ fn what(event: &ToldEvent) -> String {
             Some(label) => format!("labelled {version} {label:?}"),
             None => format!("took the label off {version}"),
         },
-        "lock.taken" => lock.map_or_else(|| "locked".to_owned(), taken),
+        "lock.taken" => lock.map_or_else(
+            || "locked".to_owned(),
+            |lock| taken(lock, event.is_collection),
+        ),
         "lock.refreshed" => format!("refreshed the {kind}"),
         "lock.released" => format!("ended the {kind}"),
         "lock.forced" => format!("ended the {kind}{of_holder}"),
@@ -58,13 +61,13 @@ fn version(version: &ToldVersion) -> String {
     format!("version {}{}", version.number, size.unwrap_or_default())
 }
 
-fn taken(lock: &ToldLock) -> String {
+fn taken(lock: &ToldLock, is_collection: bool) -> String {
     let done = match lock.kind.as_str() {
         "persistent" => "checked out",
         "read-only" => "froze",
         _ => "locked",
     };
-    let everything = if lock.depth == "infinity" {
+    let everything = if is_collection && lock.depth == "infinity" {
         ", with everything in it"
     } else {
         ""
@@ -173,7 +176,7 @@ mod tests {
         deep["comment"] = "mine\u{1b}[2J".into();
         check(
             "lock.taken",
-            &of(deep),
+            &json!({ "lock": deep, "isCollection": true }),
             "bob  /a  checked out, with everything in it: mine\\u{1b}[2J",
         );
         check("lock.taken", &of(lock("transient")), "bob  /a  locked");

@@ -78,8 +78,8 @@ pub fn write_activelock(out: &mut String, lock: &ActiveLock<'_>) {
     out.push_str("</D:activelock>");
 }
 
-/// What stands where the client named no owner. `LibreOffice` shows it to whoever is kept out, so it
-/// must never be empty. A lock whose owner is just its user's name davfs2 takes for its own, and
+/// What stands where the client named no owner. `LibreOffice` shows it to whoever is kept out, so
+/// it must never be empty. A lock whose owner is just its user's name davfs2 takes for its own, and
 /// ends it after an upload: what people set on purpose must not go that way.
 fn owner_of(lock: &ActiveLock<'_>) -> String {
     let holder = lock.holder;

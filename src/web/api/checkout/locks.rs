@@ -19,8 +19,7 @@ pub(super) async fn check_out(mut call: Call) -> Answered {
     // The rules let a program's lock and a check-out of one user stand together; clients of
     // this API want 401 and 22 for any file that is locked.
     if !inode.detail.locks.is_empty() {
-        let locks = inode.detail.locks.iter().map(LockView::refusing).collect();
-        return Err(DavError::LockConflict(locks).into());
+        call.dav.require_unlocked(&inode.ask).await?;
     }
     let wanted = LockAsk {
         scope: LockScope::Exclusive,
