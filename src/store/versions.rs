@@ -26,8 +26,7 @@ pub struct Succession {
     /// Whether the present one stays, until the sweep finds it too old; a labelled one always does.
     pub keep: bool,
     /// Whether the next one takes the place of the present one if both were written under the same
-    /// lock. Of an empty one it does in any case: a program that empties a file before it writes
-    /// it, as davfs2 does with one that was moved over another, is not done yet.
+    /// lock.
     pub fold: bool,
 }
 
@@ -35,8 +34,7 @@ impl Succession {
     /// Whether what is written under the lock `under` takes the place and the number of `present`.
     fn is_in_place(self, present: &Content, under: Option<Under>) -> bool {
         let same_lock = present.under.is_some() && present.under == under;
-        let folds = same_lock && (self.fold || present.place == Place::Empty);
-        present.label.is_none() && (is_placeholder(present) || folds)
+        present.label.is_none() && (is_placeholder(present) || (self.fold && same_lock))
     }
 }
 

@@ -327,3 +327,28 @@ async fn a_version_may_take_the_place_of_one_with_the_same_content() {
         assert_eq!(count_files(&dav).await, expected);
     }
 }
+
+/// davfs2 locks a temporary file, moves it over the original while it is still empty, and uploads it
+/// a moment later: all of that is under one lock.
+#[tokio::test]
+async fn what_is_moved_over_a_file_before_it_is_uploaded_is_one_version() {
+    let dav = in_memory(10).await;
+    put(&dav, &ask("/f", 0), b'x', 3).await;
+    for letter in [b'y', b'z'] {
+        let mut beside = ask("/.f", 0);
+        let exclusive = wanted(LockKind::Transient, LockScope::Exclusive);
+        let token = dav.lock(&beside, &exclusive).await.unwrap().view.token;
+        beside.lock_token = token.map(|token| token.to_string());
+        let moved = dav.relocate(&beside, &path("/f"), Overwrite::Yes).await;
+        assert_eq!(moved, Ok(Outcome::Replaced));
+        let mut file = ask("/f", 0);
+        file.lock_token = beside.lock_token;
+        let written = put(&dav, &file, letter, 3).await.content.unwrap();
+        assert_eq!(written.under.unwrap().token, token.unwrap());
+        let token = file.lock_token.as_deref().unwrap();
+        dav.unlock(&file, token).await.unwrap();
+    }
+    assert_eq!(numbers(&dav, "/f").await, [3, 2, 1]);
+    assert_eq!(letters(&dav, "/f", 2).await, ('y', 3));
+    assert_eq!(letters(&dav, "/f", 3).await, ('z', 3));
+}
