@@ -2,7 +2,10 @@
 //! binary, over sockets. Every answer is held against the published description.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
-#![allow(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "how long it takes is what is tested"
+)]
 
 mod common;
 

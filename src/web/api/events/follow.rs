@@ -82,7 +82,7 @@ impl Follower {
         Ok(page.told(ask.principal.id))
     }
 
-    /// What there is to say without waiting: that there may be more events, or that the server stops.
+    /// What [`Follower::news`] would give at once.
     pub(super) fn at_once(&self) -> News {
         if *self.closing.borrow() {
             News::Closing
