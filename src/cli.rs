@@ -7,7 +7,7 @@
 //! | 0 | done |
 //! | 1 | not done: the server, the store or the system failed |
 //! | 2 | wrong usage or settings |
-//! | 3 | a user, group, key, path or lock that was named does not exist |
+//! | 3 | a user, group, key, path, lock, version or webhook that was named does not exist |
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod config;
@@ -20,6 +20,8 @@ mod print;
 mod serve;
 mod token;
 mod user;
+mod version;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -41,7 +43,7 @@ Exit codes:
   0  done
   1  not done: the server, the store or the system failed
   2  wrong usage or settings
-  3  a user, group, key, path or lock that was named does not exist
+  3  a user, group, key, path, lock, version or webhook that was named does not exist
   4  refused because of what is there: it exists already, is locked, is the last, is too many";
 
 /// A WebDAV server whose locks hold.
@@ -68,11 +70,17 @@ enum Command {
     /// List, show, release, steal and take locks, whoever holds them
     #[command(subcommand)]
     Lock(lock::Lock),
+    /// List, restore and label the versions of files
+    #[command(subcommand)]
+    Version(version::Version),
     /// Make, list and revoke API keys: for programs, and as passwords of mounts
     #[command(subcommand)]
     Token(token::Token),
     /// Follow what happens to files and locks, and print it a line an event
     Events(events::Events),
+    /// Add, list and remove webhooks: other programs that are told what happens
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -181,7 +189,9 @@ pub fn main() -> ExitCode {
             Command::Token(token) => token.run().await,
             Command::Grant(grant) => grant.run().await,
             Command::Lock(lock) => lock.run().await,
+            Command::Version(version) => version.run().await,
             Command::Events(events) => events.run().await,
+            Command::Webhook(webhook) => webhook.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

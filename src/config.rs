@@ -29,6 +29,8 @@ pub struct Config {
     pub versions: Versions,
     /// What is kept of what happened.
     pub events: Events,
+    /// How patiently events are posted to other programs.
+    pub webhooks: Webhooks,
     /// What one request may ask for.
     pub limits: Limits,
     /// Who gets in.
@@ -199,6 +201,28 @@ impl Default for Events {
     }
 }
 
+/// How patiently events are posted to other programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// Seconds that a receiver gets to take a page and to answer.
+    pub answer_seconds_max: u64,
+    /// Seconds until a failed delivery is tried again; doubled each time.
+    pub retry_seconds_min: u64,
+    /// Seconds between two tries at most.
+    pub retry_seconds_max: u64,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            answer_seconds_max: 30,
+            retry_seconds_min: 5,
+            retry_seconds_max: 3600,
+        }
+    }
+}
+
 /// What one request may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -322,6 +346,7 @@ impl Config {
             locks,
             versions,
             events,
+            webhooks,
             limits,
             auth,
             ..
@@ -332,6 +357,7 @@ impl Config {
             locks.rules(),
             versions.rules(),
             events.rules(),
+            webhooks.rules(),
             limits.rules(),
             auth.rules(),
         ];
@@ -423,6 +449,23 @@ impl Events {
             ("events.keep", keep, "1000 to 10000000"),
             ("events.keep_days", days, "1 to 36500"),
             ("events.streams_max", streams, "0 to 100000"),
+        ]
+    }
+}
+
+impl Webhooks {
+    fn rules(&self) -> Vec<Rule> {
+        let answer = (1..=60).contains(&self.answer_seconds_max);
+        let first = (1..=3600).contains(&self.retry_seconds_min);
+        let last = (self.retry_seconds_min..=86_400).contains(&self.retry_seconds_max);
+        vec![
+            ("webhooks.answer_seconds_max", answer, "1 to 60"),
+            ("webhooks.retry_seconds_min", first, "1 to 3600"),
+            (
+                "webhooks.retry_seconds_max",
+                last,
+                "webhooks.retry_seconds_min to 86400",
+            ),
         ]
     }
 }

@@ -24,6 +24,7 @@ pub mod relocate;
 pub mod target;
 pub mod versions;
 mod visit;
+pub mod webhooks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -75,6 +76,8 @@ pub struct Dav {
     counted: Mutex<Counted>,
     /// Changes with every commit.
     committed: watch::Sender<()>,
+    /// Changes when webhooks are added, or are to be tried at once.
+    webhooks_changed: watch::Sender<()>,
     /// Old versions that may have to go.
     pruning: Mutex<Pruning>,
 }
@@ -217,6 +220,7 @@ impl Dav {
             places: Places::new(secret),
             counted: Mutex::default(),
             committed: watch::Sender::new(()),
+            webhooks_changed: watch::Sender::new(()),
             pruning: Mutex::default(),
         })
     }

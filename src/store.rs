@@ -22,6 +22,7 @@ mod tree;
 pub mod tx;
 pub mod users;
 mod versions;
+pub mod webhooks;
 
 pub use content::NewContent;
 pub use group_commit::{CommitObserver, NoObserver};

@@ -16,3 +16,4 @@ mod reserved;
 pub mod server;
 pub mod tls;
 pub mod webdav;
+pub mod webhooks;

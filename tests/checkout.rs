@@ -9,6 +9,8 @@ mod contract;
 mod files;
 #[path = "checkout/sign_in.rs"]
 mod sign_in;
+#[path = "checkout/versions.rs"]
+mod versions;
 
 use std::sync::Barrier;
 

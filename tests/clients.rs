@@ -24,3 +24,5 @@ mod davfs2;
 mod libreoffice;
 #[path = "clients/rclone.rs"]
 mod rclone;
+#[path = "clients/safe_save.rs"]
+mod safe_save;

@@ -167,6 +167,13 @@ fn api() {
 }
 
 #[test]
+fn webhooks() {
+    if programs::installed(&["python3"]) {
+        check_page("webhooks.md");
+    }
+}
+
+#[test]
 fn versions() {
     check_page("versions.md");
 }

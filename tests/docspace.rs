@@ -260,7 +260,7 @@ fn what_is_not_served() {
         ("POST", "/files/rooms/5/archive", 501),
         ("POST", "/files/5/session", 501),
         ("GET", "/files/file/5/startedit", 501),
-        ("PUT", "/files/file/5/comment", 501),
+        ("GET", "/files/file/5/log", 501),
         ("PUT", "/files/file/5/history", 405),
         ("PUT", "/files/fileops/bulkdownload", 501),
         ("GET", "/settings", 501),

@@ -90,12 +90,19 @@ fn the_script_from_the_documentation_over_tls() {
     let filled = folder.path().join("filled.py");
     std::fs::write(&filled, script).expect("writable");
 
-    // As it stands: it says nothing, so the log tells what it did.
+    // As it stands: it says nothing, so the record tells what it did.
     run_python(&python, &cert, &[filled.to_str().expect("UTF-8")]);
-    server.log_line(&format!("event=Taken user=alice target=resource {id:0>32}"));
-    server.log_line(&format!(
-        "event=Released user=alice target=resource {id:0>32}"
-    ));
+    let events = ["events", "--no-follow", "--json", "--path", "/plan.txt"];
+    let events = succeed(&mut server.command(&events));
+    let events: Vec<serde_json::Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let types: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event["type"].as_str())
+        .collect();
+    assert_eq!(types, ["resource.created", "lock.taken", "lock.released"]);
     let asked = server.log_line("/protectusers");
     assert!(asked.contains("status=200"), "{asked}");
     let info = format!("print(requests.get(url + '/api/2.0/files/file/{id}', headers=head).text)");

@@ -23,6 +23,8 @@ mod naive;
 mod neighbours;
 #[path = "faces/product.rs"]
 mod product;
+#[path = "faces/restore.rs"]
+mod restore;
 #[path = "faces/site.rs"]
 mod site;
 #[path = "faces/take.rs"]

@@ -17,6 +17,7 @@ const FLOORS: &[&str] = &[
 /// A crate that only some places may name.
 const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["src/web"]),
+    ("hyper_rustls", &["src/web"]),
     ("hyper_util", &["src/web"]),
     ("sled", &["src/store/sled"]),
     ("quick_xml", &["src/protocol/xml"]),

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::ops::admin::users::UserCommand;
 use crate::ops::admin::{self, AdminCommand, AdminReply};
 use crate::ops::{Dav, NoObserver};
+use crate::web::webhooks::HttpCourier;
 use crate::web::{clock, control};
 
 /// Has a command done. What it gave is never a refusal.
@@ -77,7 +78,8 @@ async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminRep
     let now = clock::now();
     let dav = Dav::open(config, now, clock::stopwatch, Arc::new(NoObserver)).await;
     let dav = dav.map_err(CliError::failed)?;
-    let reply = admin::run(&dav, command, now).await;
+    let courier = HttpCourier::new(&config.webhooks);
+    let reply = admin::run(&dav, &courier, command, now).await;
     dav.close().await.map_err(CliError::failed)?;
     Ok(reply)
 }

@@ -24,6 +24,7 @@ use crate::store::transact::transact;
 use crate::store::tx::Tx;
 
 pub use secret::{Secret, SecretKind};
+pub(super) use users::load;
 pub use users::{
     NewUser, USERS_MAX, User, UserChange, Verified, add, change, find, find_all, find_by_id, list,
     remove, set_password, verify_password,
@@ -227,7 +228,7 @@ pub async fn by_secret(
 
 /// A name in the form in which it is kept and looked up (NFC), if it can be one. A colon would end
 /// it in Basic authentication (RFC 7617 §2).
-fn plain_name(of: Noun, text: &str) -> Result<String, AccessError> {
+pub(super) fn plain_name(of: Noun, text: &str) -> Result<String, AccessError> {
     let name: String = text.nfc().take(NAME_CHARS_MAX + 1).collect();
     let length = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
     let plain = !name.chars().any(|c| c == ':' || c.is_control());

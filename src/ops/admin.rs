@@ -8,17 +8,21 @@ pub mod groups;
 pub mod locks;
 pub mod tokens;
 pub mod users;
+pub mod versions;
+pub mod webhooks;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::access::{AccessError, Principal, Secret};
+use super::access::{self, AccessError, Noun, Principal, Secret};
 use super::password::PasswordError;
+use super::webhooks::Courier;
 use super::{Ask, Dav};
 use crate::event::Face;
 use crate::protocol::error::DavError;
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
+use crate::rights::Privilege;
 
 use events::{EventCommand, EventReply};
 use grants::{GrantCommand, GrantEntry};
@@ -26,6 +30,8 @@ use groups::{GroupCommand, GroupDetail, GroupEntry};
 use locks::{LockCommand, LockEntry};
 use tokens::{KeyEntry, TokenCommand};
 use users::{UserCommand, UserEntry};
+use versions::{VersionCommand, VersionEntry};
+use webhooks::{WebhookCommand, WebhookEntry};
 
 /// What an administrator may ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +47,12 @@ pub enum AdminCommand {
     Grant(GrantCommand),
     /// About locks.
     Lock(LockCommand),
+    /// About the versions of files.
+    Version(VersionCommand),
     /// About what happened.
     Events(EventCommand),
+    /// About webhooks.
+    Webhook(WebhookCommand),
 }
 
 impl AdminCommand {
@@ -50,9 +60,13 @@ impl AdminCommand {
     pub fn affected_user(&self) -> Option<&str> {
         match self {
             Self::User(command) => command.affected_user(),
-            Self::Group(_) | Self::Token(_) | Self::Grant(_) | Self::Lock(_) | Self::Events(_) => {
-                None
-            }
+            Self::Group(_)
+            | Self::Token(_)
+            | Self::Grant(_)
+            | Self::Lock(_)
+            | Self::Version(_)
+            | Self::Events(_)
+            | Self::Webhook(_) => None,
         }
     }
 }
@@ -77,8 +91,16 @@ pub enum AdminReply {
     Grants(Vec<GrantEntry>),
     /// Locks, and what to ask for to see the next ones.
     Locks(Vec<LockEntry>, Option<String>),
+    /// Versions of a file, the newest first.
+    Versions(Vec<VersionEntry>),
     /// Events in their order.
     Events(EventReply),
+    /// The webhooks by age.
+    Webhooks(Vec<WebhookEntry>),
+    /// The webhook that was added. This is the only time that its secret is told.
+    NewWebhook(WebhookEntry, Secret),
+    /// What the receiver of a webhook answered.
+    Answered(String),
     /// It was not done.
     Refused(AdminError),
 }
@@ -172,15 +194,51 @@ fn ask_about(
     ))
 }
 
+/// The user for whom something is done at `ask`'s target, who must have the privilege for it:
+/// nobody is given a lock, or made the author of a version, where they could not even look.
+async fn as_user(
+    dav: &Dav,
+    name: String,
+    ask: &Ask,
+    privilege: Privilege,
+) -> Result<Principal, AdminError> {
+    let Some(user) = access::find(dav, &name).await? else {
+        return Err(AccessError::NoSuch(Noun::User, name).into());
+    };
+    let path = dav.detail(ask).await?.path;
+    let as_user = Ask {
+        principal: Principal::from(&user),
+        ..ask.clone()
+    };
+    match dav.detail(&as_user).await {
+        Ok(detail) if detail.privileges.has(privilege) => Ok(as_user.principal),
+        Ok(_) | Err(DavError::NotFound) => Err(AdminError {
+            class: RefusalClass::Conflict,
+            reason: format!(
+                "{name} lacks the privilege {privilege} at {path}; grant a role first (lockkeeper \
+                 grant set)"
+            ),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Runs one command.
-pub async fn run(dav: &Dav, command: AdminCommand, now: Timestamp) -> AdminReply {
+pub async fn run(
+    dav: &Dav,
+    courier: &dyn Courier,
+    command: AdminCommand,
+    now: Timestamp,
+) -> AdminReply {
     let done = match command {
         AdminCommand::User(command) => users::run(dav, command, now).await,
         AdminCommand::Group(command) => groups::run(dav, command, now).await,
         AdminCommand::Token(command) => tokens::run(dav, command, now).await,
         AdminCommand::Grant(command) => grants::run(dav, command, now).await,
         AdminCommand::Lock(command) => locks::run(dav, command, now).await,
+        AdminCommand::Version(command) => versions::run(dav, command, now).await,
         AdminCommand::Events(command) => events::run(dav, command, now).await,
+        AdminCommand::Webhook(command) => webhooks::run(dav, courier, command, now).await,
     };
     done.unwrap_or_else(AdminReply::Refused)
 }

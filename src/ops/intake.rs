@@ -72,6 +72,7 @@ impl<'a> Intake<'a> {
             ),
         };
         Ok(NewContent {
+            under: None,
             place,
             size: self.size,
             version: random_version()?,

@@ -12,7 +12,7 @@ use crate::lock::Lock;
 use crate::lock::rules::{self, Cleared, Doing, SuperCheckIn};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, Safe};
-use crate::resource::{Resource, ResourceId};
+use crate::resource::{Resource, ResourceId, Under};
 use crate::rights::Privilege;
 use crate::store::NewContent;
 use crate::store::engine::Txn;
@@ -178,7 +178,14 @@ async fn move_onto_file(
 ) -> Result<Resource, DavError> {
     let Transfer { dav, ask, .. } = transfer;
     let (from, how) = (visit.resource()?, dav.succession());
-    merge_locks(tx, ask, (from, visit.place()), landing, target).await?;
+    let carried = merge_locks(tx, ask, (from, visit.place()), landing, target).await?;
+    // davfs2 moves a temporary file over the original before it uploads it: then it goes on writing
+    // the same version under the same lock.
+    let goes_along = |under: &Under| carried.iter().any(|lock| lock.token == under.token);
+    let new = NewContent {
+        under: leaving.under().filter(goes_along),
+        ..new
+    };
     let to = tx
         .replace_content(cleared, landing.parent, target, new, from.modified, how)
         .await?;
@@ -208,13 +215,14 @@ pub(super) fn tell_overwritten(
 }
 
 /// The locks of a file that is moved onto `target` go along if that has none, and end otherwise.
+/// Returns those that went along.
 async fn merge_locks(
     tx: &mut Tx<'_>,
     ask: &Ask,
     (from, place): (&Resource, Place),
     landing: &Landing<'_>,
     target: &Resource,
-) -> Result<(), DavError> {
+) -> Result<Vec<Lock>, DavError> {
     let locks = tx.locks_on(from.id).await?;
     if !tx.locks_on(target.id).await?.is_empty() {
         let ended = match rules::yield_to(locks) {
@@ -225,7 +233,7 @@ async fn merge_locks(
             lock_ended(tx, ask, ended.lock(), place.clone())?;
             tx.end_lock(ended).await?;
         }
-        return Ok(());
+        return Ok(Vec::new());
     }
     let ancestors = landing.visit.walk.ancestors().unwrap_or_default();
     let covering = tx.covering_locks(ancestors).await?;
@@ -241,7 +249,7 @@ async fn merge_locks(
     for (old, granted) in locks.iter().zip(&granted) {
         tx.rehang_lock(old, granted, &above).await?;
     }
-    Ok(())
+    Ok(locks)
 }
 
 #[cfg(test)]

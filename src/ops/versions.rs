@@ -1,6 +1,8 @@
 //! The versions of a file: seeing them, reading an old one, making it the present one again, and
 //! giving one a label.
 
+mod look;
+
 use bytes::Bytes;
 
 use super::content::{Outcome, Source, Uploaded};
@@ -19,6 +21,8 @@ use crate::resource::{Place, Resource, ResourceId, Version};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
 use crate::store::{NewContent, Succession};
+
+pub use look::Comparison;
 
 /// One version of a file, as its history shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +73,7 @@ impl VersionView {
 const LABELLED_MAX: usize = 100;
 
 /// Longest label.
-const LABEL_CHARS_MAX: usize = 100;
+pub const LABEL_CHARS_MAX: usize = 100;
 
 struct Restoring<'a> {
     dav: &'a Dav,

@@ -8,7 +8,7 @@ use super::keys;
 use super::tx::Tx;
 use crate::lock::rules::Cleared;
 use crate::protocol::time::Timestamp;
-use crate::resource::{Content, ContentId, Place, ResourceId};
+use crate::resource::{Content, ContentId, Place, ResourceId, Under};
 
 /// Content that is to become a version of a file, with its bytes when they are kept inline.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct NewContent {
     pub media_type: Option<String>,
     /// The bytes of [`Place::Inline`] content that is not in the store yet.
     pub inline: Option<Bytes>,
+    /// The lock that comes along with it, if none is in force where it goes.
+    pub under: Option<Under>,
 }
 
 impl NewContent {
@@ -34,6 +36,7 @@ impl NewContent {
             version,
             media_type: None,
             inline: None,
+            under: None,
         }
     }
 
@@ -45,6 +48,7 @@ impl NewContent {
             version,
             media_type: content.media_type.clone(),
             inline: None,
+            under: None,
         }
     }
 
@@ -62,7 +66,7 @@ impl NewContent {
             media_type: self.media_type.clone(),
             author: cleared.by(),
             uploaded: now,
-            under: cleared.under(),
+            under: cleared.under().or(self.under),
             label: None,
         }
     }

@@ -67,24 +67,28 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The events in up to `limit` rows behind `after`, each with its place. `limit` must be more
-    /// than 256, or a long event might never be read whole.
+    /// The events in up to `limit` rows behind `after`, each with its place, and whether there may
+    /// be more rows. `limit` must be more than 256, or a long event might never be read whole.
     pub async fn events(
         &mut self,
         after: Mark,
         limit: usize,
-    ) -> Result<Vec<(Mark, Event)>, StoreError> {
-        let whole = self.whole_events(after, limit).await?;
-        Ok(whole
-            .into_iter()
-            .map(|whole| (whole.mark, whole.event))
-            .collect())
+    ) -> Result<(Vec<(Mark, Event)>, bool), StoreError> {
+        let (whole, more) = self.whole_events(after, limit).await?;
+        let whole = whole.into_iter().map(|whole| (whole.mark, whole.event));
+        Ok((whole.collect(), more))
     }
 
-    async fn whole_events(&mut self, after: Mark, limit: usize) -> Result<Vec<Whole>, StoreError> {
+    async fn whole_events(
+        &mut self,
+        after: Mark,
+        limit: usize,
+    ) -> Result<(Vec<Whole>, bool), StoreError> {
         let mut events = Vec::new();
         let (mut keys, mut parts) = (Vec::new(), Vec::new());
-        for (key, mut value) in self.scan(keys::events_behind(after), limit).await? {
+        let rows = self.scan(keys::events_behind(after), limit).await?;
+        let more = rows.len() == limit;
+        for (key, mut value) in rows {
             let following = value.try_get_u8().unwrap_or_default();
             parts.extend_from_slice(&value);
             let mark = Mark::of(&key)?;
@@ -98,7 +102,7 @@ impl Tx<'_> {
                 parts.clear();
             }
         }
-        Ok(events)
+        Ok((events, more))
     }
 
     /// How many rows the record has behind `after`, counted no further than `limit`, and where the
@@ -136,7 +140,7 @@ impl Tx<'_> {
         let first = self.pruned_events().await?;
         let mut removed = 0;
         let mut pruned = first;
-        for Whole { mark, keys, event } in self.whole_events(first, limit).await? {
+        for Whole { mark, keys, event } in self.whole_events(first, limit).await?.0 {
             if event.at >= oldest && removed >= surplus {
                 if mark.commit() != pruned.commit() {
                     self.forget_gone_before(pruned, event.at).await?;

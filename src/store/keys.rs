@@ -28,6 +28,7 @@
 //! | what a user signs in with | `s` user, credential id | the hashes of its secrets |
 //! | credential by expiry | `j` time, SHA-256 of its secret | nothing |
 //! | event | `E` place in the record, given by the engine | [`crate::event::Event`], or a part |
+//! | webhook | `W` webhook | [`crate::store::webhooks::Webhook`] |
 //! | grants of a collection that is gone | `d` collection | they, and when it went |
 //! | all grants | `m/grants` | them, while they are few |
 //! | pruned events | `m/pruned` | the place up to which events are gone |
@@ -44,6 +45,7 @@ use uuid::Uuid;
 use super::credentials::{CredentialId, SecretHash};
 use super::engine::{Key, StoreError};
 use super::events::Mark;
+use super::webhooks::WebhookId;
 use crate::lock::{LockToken, UserId};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::QName;
@@ -311,6 +313,14 @@ pub(super) fn gone(collection: ResourceId) -> Key {
 
 pub(super) fn all_gone() -> Range<Key> {
     starting_with(key(b'd', &[]))
+}
+
+pub(super) fn webhook(id: WebhookId) -> Key {
+    key(b'W', &[id.0.as_bytes()])
+}
+
+pub(super) fn all_webhooks() -> Range<Key> {
+    starting_with(key(b'W', &[]))
 }
 
 pub(super) fn pruned_events() -> Key {

@@ -75,14 +75,15 @@ impl Tx<'_> {
         self.put(keys::user(&user.name), user)
     }
 
-    /// Removes a user with everything that exists only for them: credentials, memberships and
-    /// grants.
+    /// Removes a user with everything that exists only for them: credentials, memberships, grants
+    /// and webhooks.
     pub async fn remove_user(&mut self, user: &User) -> Result<(), StoreError> {
         self.end_all_credentials(user.id).await?;
         for group in self.groups_of(user.id).await? {
             self.remove_member(group, user.id).await?;
         }
         self.drop_grants_to(Grantee::User(user.id)).await?;
+        self.remove_webhooks_of(user.id).await?;
         self.delete(keys::user_by_id(user.id));
         self.delete(keys::user(&user.name));
         Ok(())

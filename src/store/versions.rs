@@ -11,7 +11,7 @@ use super::tree::demand;
 use super::tx::{Tx, decode};
 use crate::lock::rules::Cleared;
 use crate::protocol::time::Timestamp;
-use crate::resource::{Content, Place, Resource, ResourceId, Retention, Version};
+use crate::resource::{Content, Place, Resource, ResourceId, Retention, Under, Version};
 
 /// A version's own row, its use of content and what becomes of that.
 const ROWS_OF_A_VERSION: usize = 3;
@@ -26,15 +26,17 @@ pub struct Succession {
     /// Whether the present one stays, until the sweep finds it too old; a labelled one always does.
     pub keep: bool,
     /// Whether the next one takes the place of the present one if both were written under the same
-    /// lock.
+    /// lock. Of an empty one it does in any case: a program that empties a file before it writes
+    /// it, as davfs2 does with one that was moved over another, is not done yet.
     pub fold: bool,
 }
 
 impl Succession {
-    /// Whether what `cleared` allows takes the place and the number of `present`.
-    fn is_in_place(self, present: &Content, cleared: &Cleared) -> bool {
-        let same_lock = present.under.is_some() && present.under == cleared.under();
-        present.label.is_none() && (is_placeholder(present) || (self.fold && same_lock))
+    /// Whether what is written under the lock `under` takes the place and the number of `present`.
+    fn is_in_place(self, present: &Content, under: Option<Under>) -> bool {
+        let same_lock = present.under.is_some() && present.under == under;
+        let folds = same_lock && (self.fold || present.place == Place::Empty);
+        present.label.is_none() && (is_placeholder(present) || folds)
     }
 }
 
@@ -51,7 +53,9 @@ impl Tx<'_> {
     ) -> Result<Resource, StoreError> {
         demand(cleared, file.id)?;
         let number = match &file.content {
-            Some(present) if how.is_in_place(present, cleared) => present.number,
+            Some(present) if how.is_in_place(present, cleared.under().or(new.under)) => {
+                present.number
+            }
             Some(present) => present.number.checked_add(1).ok_or_else(|| {
                 StoreError::TooLarge(format!("a file has at most {} versions", u32::MAX))
             })?,

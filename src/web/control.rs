@@ -19,6 +19,7 @@ use super::auth::Authenticator;
 use super::clock;
 use crate::ops::Dav;
 use crate::ops::admin::{self, AdminCommand, AdminError, AdminReply, RefusalClass};
+use crate::ops::webhooks::Courier;
 
 /// The name of the socket in the data folder.
 const NAME: &str = "control.sock";
@@ -26,6 +27,8 @@ const COMMAND_BYTES_MAX: u64 = 64 * 1024;
 /// A list of all users fits, also with the longest names and addresses.
 const REPLY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
+/// The receiver of a webhook may take a minute to answer a test.
+const REPLY_TIME_MAX: Duration = Duration::from_secs(90);
 /// Commands at once; more wait.
 const COMMANDS_MAX: usize = 4;
 /// The longest path of a socket address (Linux 107, macOS 103).
@@ -121,7 +124,12 @@ impl Control {
     }
 
     /// Runs commands until dropped.
-    pub(super) async fn serve(self, dav: Arc<Dav>, auth: Arc<Authenticator>) {
+    pub(super) async fn serve(
+        self,
+        dav: Arc<Dav>,
+        auth: Arc<Authenticator>,
+        courier: Arc<dyn Courier>,
+    ) {
         let room = Arc::new(Semaphore::new(COMMANDS_MAX));
         loop {
             let place = Arc::clone(&room).acquire_owned().await;
@@ -139,8 +147,9 @@ impl Control {
                 continue;
             }
             let (dav, auth) = (Arc::clone(&dav), Arc::clone(&auth));
+            let courier = Arc::clone(&courier);
             tokio::spawn(async move {
-                if let Err(error) = converse(stream, &dav, &auth).await {
+                if let Err(error) = converse(stream, &dav, &auth, &*courier).await {
                     tracing::warn!(%error, "the control socket");
                 }
                 drop(place);
@@ -156,7 +165,12 @@ impl Drop for Control {
     }
 }
 
-async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    dav: &Dav,
+    auth: &Authenticator,
+    courier: &dyn Courier,
+) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader.take(COMMAND_BYTES_MAX));
@@ -169,7 +183,7 @@ async fn converse(stream: UnixStream, dav: &Dav, auth: &Authenticator) -> io::Re
     let reply = match serde_json::from_slice::<AdminCommand>(&line) {
         Ok(command) => {
             let affected = command.affected_user().map(str::to_owned);
-            let reply = admin::run(dav, command, clock::now()).await;
+            let reply = admin::run(dav, courier, command, clock::now()).await;
             if let Some(name) = affected {
                 auth.forget(&name);
             }
@@ -205,7 +219,7 @@ pub async fn ask(data: &Path, command: &AdminCommand) -> Result<Option<AdminRepl
         stream.take(REPLY_BYTES_MAX).read_to_end(&mut reply).await?;
         Ok(serde_json::from_slice(&reply)?)
     };
-    match timeout(TIME_MAX, conversation).await {
+    match timeout(REPLY_TIME_MAX, conversation).await {
         Ok(reply) => reply.map(Some).map_err(wrong),
         Err(_) => Err(wrong(io::Error::new(
             io::ErrorKind::TimedOut,

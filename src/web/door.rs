@@ -20,13 +20,14 @@ use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
-use super::metrics::{self, Metrics};
+use super::metrics::{self, Looked, Metrics};
 use super::reserved::{self, Reserved};
 use super::webdav;
 use crate::config::Config;
 use crate::ops::Dav;
 use crate::ops::access::Principal;
 use crate::ops::password::PasswordError;
+use crate::ops::webhooks::{self, WebhookError};
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 
@@ -254,21 +255,31 @@ impl Door {
     }
 
     async fn tell_metrics(&self, now: Timestamp) -> Response<Body> {
-        match self.dav.count_locks(now).await {
-            Ok(locks) => {
-                let mut response = text(StatusCode::OK, self.metrics.text(&locks));
+        match self.look(now).await {
+            Ok(looked) => {
+                let mut response = text(StatusCode::OK, self.metrics.text(&looked));
                 let media_type = HeaderValue::from_static(metrics::MEDIA_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, media_type);
                 response
             }
             Err(error) => {
-                tracing::error!(%error, "the locks could not be counted");
+                tracing::error!(%error, "locks and events could not be counted");
                 text(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the store did not answer\n",
                 )
             }
         }
+    }
+
+    async fn look(&self, now: Timestamp) -> Result<Looked, WebhookError> {
+        let webhooks = webhooks::list(&self.dav, now).await?.into_iter();
+        Ok(Looked {
+            locks: self.dav.count_locks(now).await?.to_vec(),
+            webhooks: webhooks
+                .map(|webhook| (webhook.id.to_string(), webhook.waiting as u64))
+                .collect(),
+        })
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {

@@ -1,4 +1,5 @@
-//! What the server counts, for Prometheus. The number of locks is asked when somebody looks.
+//! What the server counts, for Prometheus. How many locks there are, and
+//! events that wait, is asked when somebody looks.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -56,6 +57,25 @@ struct Kind {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivery {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Hook {
+    webhook: String,
+}
+
+/// What is only known when somebody looks.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// How many locks stand, by kind.
+    pub locks: Vec<(LockKind, u64)>,
+    /// How many events wait for each webhook.
+    pub webhooks: Vec<(String, u64)>,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -67,6 +87,8 @@ pub struct Metrics {
     connections: Gauge,
     failed_logins: Counter,
     locks: Family<Kind, Gauge<u64, AtomicU64>>,
+    deliveries: Family<Delivery, Counter>,
+    backlog: Family<Hook, Gauge<u64, AtomicU64>>,
     commits: Counter,
     group_size: Histogram,
     sync_seconds: Histogram,
@@ -83,6 +105,8 @@ impl Default for Metrics {
             connections: Gauge::default(),
             failed_logins: Counter::default(),
             locks: Family::default(),
+            deliveries: Family::default(),
+            backlog: Family::default(),
             commits: Counter::default(),
             group_size: Histogram::new(GROUP_SIZES),
             sync_seconds: Histogram::new(SECONDS),
@@ -109,6 +133,10 @@ impl Metrics {
         let help = "Requests with a wrong password or token";
         registry.register("failed_logins", help, self.failed_logins.clone());
         registry.register("locks", "Locks that stand", self.locks.clone());
+        let help = "Pages of events posted to webhooks";
+        registry.register("webhook_pages", help, self.deliveries.clone());
+        let help = "Events that wait for a webhook, counted to a thousand";
+        registry.register("webhook_backlog", help, self.backlog.clone());
         let help = "Transactions that became durable";
         registry.register("store_commits", help, self.commits.clone());
         let help = "Transactions that shared one sync";
@@ -155,11 +183,23 @@ impl Metrics {
         self.failed_logins.inc();
     }
 
-    /// Everything in the text format of OpenMetrics. `locks` are the numbers by kind of lock.
-    pub fn text(&self, locks: &[(LockKind, u64)]) -> String {
-        for (kind, count) in locks {
+    /// A page of events was posted to a webhook, and taken or not.
+    pub fn delivered(&self, taken: bool) {
+        let result = if taken { "delivered" } else { "failed" };
+        self.deliveries.get_or_create(&Delivery { result }).inc();
+    }
+
+    /// Everything in the text format of OpenMetrics.
+    pub fn text(&self, looked: &Looked) -> String {
+        for (kind, count) in &looked.locks {
             let kind = kind.as_str();
             self.locks.get_or_create(&Kind { kind }).set(*count);
+        }
+        // Those that were removed must not stay.
+        self.backlog.clear();
+        for (webhook, count) in &looked.webhooks {
+            let webhook = webhook.clone();
+            self.backlog.get_or_create(&Hook { webhook }).set(*count);
         }
         let mut text = String::new();
         // A string takes everything, so this cannot fail.
@@ -203,7 +243,12 @@ mod tests {
         metrics.committed(4, Duration::from_millis(2));
         metrics.login_failed();
         let connected = metrics.connected();
-        let text = metrics.text(&[(LockKind::Transient, 5)]);
+        metrics.delivered(true);
+        metrics.delivered(false);
+        let text = metrics.text(&Looked {
+            locks: vec![(LockKind::Transient, 5)],
+            webhooks: vec![("a".to_owned(), 7)],
+        });
         for line in [
             "lockkeeper_requests_total{method=\"LOCK\",status=\"2xx\"} 1",
             "lockkeeper_requests_total{method=\"other\",status=\"4xx\"} 1",
@@ -213,6 +258,9 @@ mod tests {
             "lockkeeper_connections 1",
             "lockkeeper_failed_logins_total 1",
             "lockkeeper_locks{kind=\"transient\"} 5",
+            "lockkeeper_webhook_pages_total{result=\"delivered\"} 1",
+            "lockkeeper_webhook_pages_total{result=\"failed\"} 1",
+            "lockkeeper_webhook_backlog{webhook=\"a\"} 7",
             "lockkeeper_store_commits_total 4",
             "lockkeeper_store_group_size_sum 4.0",
             "lockkeeper_store_sync_seconds_count 1",
@@ -223,6 +271,8 @@ mod tests {
             );
         }
         drop(connected);
-        assert!(metrics.text(&[]).contains("lockkeeper_connections 0"));
+        let later = metrics.text(&Looked::default());
+        assert!(later.contains("lockkeeper_connections 0"));
+        assert!(!later.contains("backlog{"), "{later}");
     }
 }

@@ -22,6 +22,7 @@ use super::clock;
 use super::control::Control;
 use super::door::Door;
 use super::guarded_io::{Exchanges, GuardedIo, Patience};
+use super::webhooks::{self, HttpCourier};
 use crate::config;
 use crate::ops::Dav;
 
@@ -79,7 +80,14 @@ impl Server {
         let mut helpers = JoinSet::new();
         helpers.spawn(sweep(Arc::clone(&self.door)));
         helpers.spawn(record_refusals(Arc::clone(&dav)));
-        helpers.spawn(control.serve(Arc::clone(&dav), Arc::clone(self.door.auth())));
+        let courier = Arc::new(HttpCourier::new(&dav.config().webhooks));
+        let metrics = Arc::clone(self.door.metrics());
+        helpers.spawn(webhooks::deliver(
+            Arc::clone(&dav),
+            Arc::clone(&courier),
+            metrics,
+        ));
+        helpers.spawn(control.serve(Arc::clone(&dav), Arc::clone(self.door.auth()), courier));
         let mut connections = JoinSet::new();
         tokio::select! {
             () = stop => {}

@@ -350,7 +350,7 @@ fn old_versions_on_a_mounted_drive() {
     for text in ["one\n", "two, longer\n"] {
         alice.put("/team/plan.txt", text);
     }
-    let mount = Mount::of(&server, "alice", "/.lockkeeper/history/");
+    let mount = Mount::of(&server, "alice", "/.lockkeeper/history/", "");
     let run = |script: &str| {
         let mut bash = Command::new("bash");
         bash.args(["-c", script]).current_dir(mount.path());
@@ -383,7 +383,7 @@ fn old_versions_on_a_mounted_drive() {
     assert!(server.stop().success());
 }
 
-fn can_mount(programs: &[&str]) -> bool {
+pub(super) fn can_mount(programs: &[&str]) -> bool {
     installed(&["mount.davfs"])
         && installed(programs)
         && is_root()
@@ -397,17 +397,18 @@ fn encoded(path: &str) -> String {
 }
 
 /// A davfs2 mount with a cache of its own.
-struct Mount {
+pub(super) struct Mount {
     home: TempDir,
     mounted: bool,
 }
 
 impl Mount {
-    fn new(server: &Server, user: &str) -> Self {
-        Self::of(server, user, "/")
+    pub(super) fn new(server: &Server, user: &str) -> Self {
+        Self::of(server, user, "/", "")
     }
 
-    fn of(server: &Server, user: &str, collection: &str) -> Self {
+    /// Of one collection, with more lines of davfs2's configuration.
+    pub(super) fn of(server: &Server, user: &str, collection: &str, settings: &str) -> Self {
         let home = TempDir::new().unwrap();
         let url = server.url(collection);
         let file = |name: &str| home.path().join(name);
@@ -423,7 +424,7 @@ impl Mount {
         // Kernels since 2025 read folders with larger buffers than davfs2's default of 16 KiB:
         // every readdir fails with EINVAL. The rest is davfs2 as it comes, with its late upload.
         let configuration = format!(
-            "buf_size 256\nuse_locks 1\nask_auth 0\ncache_dir {}\nsecrets {}\n",
+            "buf_size 256\nuse_locks 1\nask_auth 0\ncache_dir {}\nsecrets {}\n{settings}",
             file("cache").display(),
             file("secrets").display()
         );
@@ -442,12 +443,12 @@ impl Mount {
         }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.home.path().join("drive")
     }
 
     /// Returns when davfs2 has uploaded everything and given its locks back.
-    fn unmount(mut self) {
+    pub(super) fn unmount(mut self) {
         succeed(
             Command::new("timeout")
                 .arg("120")

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::safe_save::After;
 use crate::common::Server;
 use crate::programs::{assert_no_lock_left, elements, installed, locks_below, skipped};
 
@@ -81,6 +82,61 @@ fn two_people_and_one_document() {
     office.stop();
     other.stop();
     assert!(server.stop().success());
+}
+
+/// One lock makes one version, however often its holder saves; or each save does.
+#[test]
+fn every_session_is_one_version_of_the_same_document() {
+    if !installed(&["soffice"]) || !has_uno() {
+        return;
+    }
+    let mut office = Office::start("alice");
+    for fold in [true, false] {
+        let settings = format!("[versions]\nfold_while_locked = {fold}\n");
+        let mut server = Server::start_configured(&settings);
+        let alice = server.user("alice");
+        let url = |path: &str| format!("vnd.sun.star.webdav://{}{path}", server.address);
+        office.step(&format!("create {}", url("/plan.odt")));
+        office.step("close");
+        alice.copy("/plan.odt", "/checked-out.odt").status(201);
+        let lock = alice.lock("/checked-out.odt", "Infinite").status(200);
+        let before = ["/plan.odt", "/checked-out.odt"].map(|path| After::look(&alice, path).id);
+
+        for path in ["/plan.odt", "/checked-out.odt"] {
+            for words in [&["one", "two"][..], &["three"]] {
+                assert_eq!(office.step(&format!("open {}", url(path))), "editable");
+                for word in words {
+                    office.step(&format!("append {word}"));
+                    office.step("save");
+                }
+                office.step("close");
+            }
+        }
+
+        let after = ["/plan.odt", "/checked-out.odt"].map(|path| After::look(&alice, path));
+        let counts = after.each_ref().map(|file| file.versions.len());
+        assert_eq!(counts, if fold { [3, 2] } else { [4, 4] }, "fold: {fold}");
+        assert_eq!(after.each_ref().map(|file| &file.id), before.each_ref());
+        assert!(
+            after
+                .iter()
+                .flat_map(|file| &file.versions)
+                .all(|text| text.starts_with("PK"))
+        );
+        let locks = locks_below(&alice, "/");
+        assert_eq!(locks.len(), 1, "the check-out: {locks:?}");
+        assert!(locks[0].contains(&lock.lock_token()), "{locks:?}");
+
+        // LibreOffice reads what it wrote first.
+        let file = u64::from_str_radix(&before[0], 16).unwrap();
+        let first = alice.get(&format!("/api/2.0/files/file/{file}/download?version=1"));
+        alice.put("/first.odt", first.status(200).body).status(201);
+        office.step(&format!("open {}", url("/first.odt")));
+        assert_eq!(office.step("read"), "created");
+        office.step("close");
+        assert!(server.stop().success());
+    }
+    office.stop();
 }
 
 #[test]

@@ -302,3 +302,84 @@ fn versions() {
     );
     refusal(&alice, "PUT", &path, &json!({ "lastVersion": 77 }), 404);
 }
+
+#[test]
+fn comments() {
+    let server = Server::start();
+    let (alice, bob) = (server.user("alice"), server.user("bob"));
+    let id = upload(&alice, ROOT, "a.txt", "one");
+    let path = format!("/files/file/{id}");
+    let at = format!("{path}/comment");
+    let body = |version: u32, comment: &str| json!({ "version": version, "comment": comment });
+    assert_eq!(call(&alice, "PUT", &at, &body(1, " sent ")), "sent");
+    upload(&bob, ROOT, "a.txt", "two");
+    assert_eq!(call(&bob, "PUT", &at, &body(2, "draft")), "draft");
+    assert_eq!(get(&alice, &path)["comment"], "draft");
+    assert_eq!(get(&alice, &format!("{path}?version=1"))["comment"], "sent");
+    let history = get(&alice, &format!("{path}/history"));
+    let told = |member: &str| [&history[0][member], &history[1][member]];
+    assert_eq!(told("comment"), ["draft", "sent"]);
+    assert_eq!(told("versionGroup"), [2, 1]);
+
+    // A comment goes neither with a restored version nor with the next one.
+    let restore = format!("{path}/restoreversion?version=1");
+    call(&alice, "POST", &restore, &Value::Null);
+    assert_eq!(get(&alice, &path).get("comment"), None);
+    for off in [body(1, ""), json!({ "version": 1 })] {
+        assert_eq!(call(&alice, "PUT", &at, &off), "");
+        let first = get(&alice, &format!("{path}?version=1"));
+        assert_eq!(first.get("comment"), None);
+    }
+
+    for (wrong, status) in [
+        (body(9, "x"), 404),
+        (body(0, "x"), 404),
+        (json!({ "comment": "x" }), 400),
+        (body(1, "a\tb"), 400),
+        (body(1, &"x".repeat(101)), 400),
+    ] {
+        refusal(&alice, "PUT", &at, &wrong, status);
+    }
+    call(
+        &alice,
+        "PUT",
+        &format!("{path}/lock"),
+        &json!({ "lockFile": true }),
+    );
+    let why = refusal(&bob, "PUT", &at, &body(1, "mine"), 403);
+    assert!(why.contains("checked out by alice"), "{why}");
+    assert_eq!(call(&alice, "PUT", &at, &body(1, "mine")), "mine");
+}
+
+/// One check-out is one version, and the numbers that are told stay true.
+#[test]
+fn versions_of_one_lock() {
+    let server = Server::start();
+    let alice = server.user("alice");
+    let id = upload(&alice, ROOT, "a.txt", "one");
+    let path = format!("/files/file/{id}");
+    let lock = |locked: bool| {
+        let body = json!({ "lockFile": locked });
+        call(&alice, "PUT", &format!("{path}/lock"), &body)
+    };
+    let saved = |content: &str| {
+        upload(&alice, ROOT, "a.txt", content);
+        let file = get(&alice, &path);
+        let view = file["viewUrl"]
+            .as_str()
+            .unwrap()
+            .replace(&server.url(""), "");
+        assert_eq!(alice.get(&view).status(200).text(), content);
+        (file["version"].clone(), file["versionGroup"].clone())
+    };
+    lock(true);
+    for content in ["two", "three", "four"] {
+        assert_eq!(saved(content), (2.into(), 2.into()));
+    }
+    lock(false);
+    assert_eq!(saved("five"), (3.into(), 3.into()));
+    let history = get(&alice, &format!("{path}/history"));
+    let sizes = |number: usize| history[number]["pureContentLength"].as_u64();
+    assert_eq!([0, 1, 2].map(sizes), [Some(4), Some(4), Some(3)]);
+    assert_eq!(history.as_array().map(Vec::len), Some(3), "{history}");
+}

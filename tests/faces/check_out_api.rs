@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::common::Response;
 use crate::faces::Face;
 use crate::site::Site;
-use crate::words::{Action, File, Kind, Outcome, Seen, Standing, seconds};
+use crate::words::{Action, File, Kind, OfVersion, Outcome, Seen, Standing, seconds};
 
 pub(super) struct CheckOutApi;
 
@@ -57,13 +57,8 @@ impl Face for CheckOutApi {
     }
 
     fn act(&self, site: &Site, file: &File, who: Standing, _: Action) -> Outcome {
-        // One field for one token: that of the lock that needs it.
-        let shown = file
-            .locks
-            .iter()
-            .max_by_key(|(kind, _)| *kind == Kind::Transient);
-        let shown = shown.filter(|_| who.shows_tokens());
-        let lock_id = shown.map(|(_, token)| {
+        let shown = file.token_to_show().filter(|_| who.shows_tokens());
+        let lock_id = shown.map(|token| {
             format!("--sep\r\nContent-Disposition: form-data; name=\"lockId\"\r\n\r\n{token}\r\n")
         });
         let body = format!(
@@ -79,6 +74,21 @@ impl Face for CheckOutApi {
             file.hex()
         );
         outcome(&site.client(who).send("POST", &path, &headers, body))
+    }
+
+    fn of_version(&self, site: &Site, file: &File, who: Standing, what: OfVersion) -> Outcome {
+        let shown = file.token_to_show().filter(|_| who.shows_tokens());
+        let (method, what, body) = match what {
+            OfVersion::Restore => ("POST", "restore", json!({ "lockId": shown })),
+            OfVersion::Label => ("PUT", "label", json!({ "lockId": shown, "label": "mine" })),
+        };
+        let headers = [("Content-Type", "application/json")];
+        let path = format!("{}/version/1/{what}", path(file));
+        outcome(
+            &site
+                .client(who)
+                .send(method, &path, &headers, body.to_string()),
+        )
     }
 
     fn see(&self, site: &Site, file: &File, who: Standing) -> Result<Vec<Seen>, Outcome> {

@@ -5,13 +5,13 @@ use serde_json::Value;
 use crate::common::run;
 use crate::faces::Face;
 use crate::site::Site;
-use crate::words::{Action, File, Kind, Outcome, Seen, Standing, seconds};
+use crate::words::{Action, File, Kind, OfVersion, Outcome, Seen, Standing, seconds};
 
 pub(super) struct CommandLine;
 
 /// What it printed, or by its exit code and its sentence why it was not done.
-fn lock(site: &Site, arguments: &[&str]) -> Result<Value, Outcome> {
-    let words = [&["lock"], arguments, &["--json"]].concat();
+fn command(site: &Site, arguments: &[&str]) -> Result<Value, Outcome> {
+    let words = [arguments, &["--json"]].concat();
     let output = run(&mut site.server.command(&words), "");
     let error = String::from_utf8_lossy(&output.stderr);
     let odd = || Outcome::Odd(format!("{arguments:?}: {output:?}"));
@@ -27,6 +27,10 @@ fn lock(site: &Site, arguments: &[&str]) -> Result<Value, Outcome> {
         Some(4) => Outcome::refused_in(&error).unwrap_or(Outcome::Conflict),
         _ => odd(),
     })
+}
+
+fn lock(site: &Site, arguments: &[&str]) -> Result<Value, Outcome> {
+    command(site, &[&["lock"], arguments].concat())
 }
 
 fn done(result: Result<Value, Outcome>) -> Outcome {
@@ -84,6 +88,16 @@ impl Face for CommandLine {
 
     fn act(&self, _: &Site, _: &File, _: Standing, action: Action) -> Outcome {
         Outcome::Odd(format!("no command for {action:?}"))
+    }
+
+    fn of_version(&self, site: &Site, file: &File, who: Standing, what: OfVersion) -> Outcome {
+        let path = file.path();
+        let as_user = ["--as", who.user()];
+        let words = match what {
+            OfVersion::Restore => vec!["version", "restore", &path, "1"],
+            OfVersion::Label => vec!["version", "label", &path, "1", "mine"],
+        };
+        done(command(site, &[&words[..], &as_user].concat()))
     }
 
     fn see(&self, site: &Site, file: &File, _: Standing) -> Result<Vec<Seen>, Outcome> {

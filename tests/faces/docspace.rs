@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::common::Response;
 use crate::faces::Face;
 use crate::site::{Site, display_name};
-use crate::words::{Action, File, Kind, Outcome, Seen, Standing, refusing_in, seconds};
+use crate::words::{Action, File, Kind, OfVersion, Outcome, Seen, Standing, refusing_in, seconds};
 
 pub(super) struct DocSpace;
 
@@ -65,6 +65,15 @@ impl Face for DocSpace {
             }
             Action::Delete => outcome(&send(site, who, "DELETE", &one, &json!({}))),
         }
+    }
+
+    fn of_version(&self, site: &Site, file: &File, who: Standing, what: OfVersion) -> Outcome {
+        let (method, call, body) = match what {
+            OfVersion::Restore => ("POST", "restoreversion", json!({ "version": 1 })),
+            OfVersion::Label => ("PUT", "comment", json!({ "version": 1, "comment": "mine" })),
+        };
+        let path = format!("file/{}/{call}", file.id);
+        outcome(&send(site, who, method, &path, &body))
     }
 
     fn see(&self, site: &Site, file: &File, who: Standing) -> Result<Vec<Seen>, Outcome> {

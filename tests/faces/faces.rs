@@ -1,7 +1,7 @@
 //! The faces behind one trait, so that every case can be put to each of them.
 
 use crate::site::Site;
-use crate::words::{Action, File, Kind, Outcome, Seen, Standing};
+use crate::words::{Action, File, Kind, OfVersion, Outcome, Seen, Standing};
 
 #[path = "check_out_api.rs"]
 mod check_out_api;
@@ -63,6 +63,14 @@ pub(crate) trait Face: Sync {
     }
 
     fn act(&self, site: &Site, file: &File, who: Standing, action: Action) -> Outcome;
+
+    /// What can be done with an old version.
+    fn of_versions(&self) -> &'static [OfVersion] {
+        &OfVersion::ALL
+    }
+
+    /// Does it with the first version.
+    fn of_version(&self, site: &Site, file: &File, who: Standing, what: OfVersion) -> Outcome;
 
     /// The locks in force.
     fn see(&self, site: &Site, file: &File, who: Standing) -> Result<Vec<Seen>, Outcome>;

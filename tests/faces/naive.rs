@@ -112,6 +112,18 @@ pub(crate) fn act(
     }
 }
 
+/// An old version of such a file is brought back, or given a label: §3 calls the restore an upload,
+/// and a label is asked as one. On the command line a user does it who must be able to, and who has
+/// no token there.
+pub(crate) fn of_version(matrix: &Matrix, held: &[Kind], face: Name, who: Standing) -> Outcome {
+    match who {
+        Standing::Stranger if face == Name::CommandLine => Outcome::NoPrivilege,
+        // Whoever copies something is told of the source first.
+        Standing::Stranger => Outcome::NotFound,
+        _ => act(matrix, held, face, who, Action::Upload),
+    }
+}
+
 /// §5, for two exclusive locks.
 pub(crate) fn stand_together(held: Kind, new: Kind, by_alice: bool) -> bool {
     let check_out_and_program = matches!(

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
+
 use crate::common::{Client, Server, run};
 use crate::faces::Name;
 use crate::words::{File, Kind, Outcome, Standing};
@@ -99,6 +101,26 @@ impl Site {
         self.file_in(&self.home, setup)
     }
 
+    /// The versions of a file, the newest first: number, author and label.
+    pub(crate) fn versions(&self, file: &File) -> Vec<(u64, String, Option<String>)> {
+        let path = format!(
+            "/api/project/{:032x}/inode/{}/version",
+            file.project,
+            file.hex()
+        );
+        let answer = self.client(Standing::Admin).get(&path).status(200);
+        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let versions = told["Result"]["items"].as_array().expect("a list").iter();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        versions
+            .map(|version| {
+                let number = version["number"].as_u64().expect("a number");
+                let author = text(&version["author"]["name"]).expect("a name");
+                (number, author, text(&version["label"]))
+            })
+            .collect()
+    }
+
     /// A new folder with an attic and so many files, which Alice has locked with everything in it.
     pub(crate) fn locked_folder(&self, (kind, face): (Kind, Name), files: usize) -> Vec<File> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
@@ -122,7 +144,7 @@ impl Site {
             })
             .collect();
         for file in &mut files {
-            admin.put(&file.path(), "one").status(201);
+            put(admin, &file.path());
             file.id = id_of(admin, &file.path());
         }
         let taken = face.face().take_folder(self, &file, kind);
@@ -151,7 +173,7 @@ impl Site {
         };
         let path = file.path();
         let admin = self.client(Standing::Admin);
-        admin.put(&path, "one").status(201);
+        put(admin, &path);
         file.id = id_of(admin, &path);
         for (kind, face) in setup {
             let taken = face.face().take(self, &file, Standing::Owner, *kind);
@@ -166,6 +188,13 @@ impl Site {
         }
         file
     }
+}
+
+/// A file with an old version.
+#[track_caller]
+fn put(admin: &Client, path: &str) {
+    admin.put(path, "old").status(201);
+    admin.put(path, "one").status(204);
 }
 
 /// What people call a user.

@@ -3,7 +3,7 @@
 use crate::common::{Client, Response};
 use crate::faces::Face;
 use crate::site::Site;
-use crate::words::{Action, File, Kind, Outcome, Seen, Standing, refusing_in, seconds};
+use crate::words::{Action, File, Kind, OfVersion, Outcome, Seen, Standing, refusing_in, seconds};
 
 pub(super) struct WebDav;
 
@@ -46,12 +46,7 @@ impl Face for WebDav {
             Action::Delete => ("DELETE", 204, None),
         };
         let destination = destination.map(|path| client.url(&path));
-        let submitted: Vec<String> = file
-            .tokens()
-            .iter()
-            .map(|token| format!("(<{token}>)"))
-            .collect();
-        let submitted = submitted.join(" ");
+        let submitted = submitted(file, None);
         let mut headers = Vec::new();
         if let Some(destination) = &destination {
             headers.push(("Destination", destination.as_str()));
@@ -62,6 +57,26 @@ impl Face for WebDav {
         let body = if action == Action::Upload { "two" } else { "" };
         let answer = client.send(method, &file.path(), &headers, body);
         outcome(&answer, success, "lock-token-submitted")
+    }
+
+    fn of_versions(&self) -> &'static [OfVersion] {
+        &[OfVersion::Restore]
+    }
+
+    /// A COPY from the history collection onto the file itself.
+    fn of_version(&self, site: &Site, file: &File, who: Standing, _: OfVersion) -> Outcome {
+        let client = site.client(who);
+        let (path, destination) = (file.path(), client.url(&file.path()));
+        let stem = file.name.trim_end_matches(".txt");
+        let version = format!("/.lockkeeper/history{path}/{stem}%20(version%201).txt");
+        // The tokens are of the file and not of what stands for its version.
+        let submitted = submitted(file, Some(&destination));
+        let mut headers = vec![("Destination", destination.as_str())];
+        if who.shows_tokens() && !submitted.is_empty() {
+            headers.push(("If", submitted.as_str()));
+        }
+        let answer = client.send("COPY", &version, &headers, "");
+        outcome(&answer, 204, "lock-token-submitted")
     }
 
     fn see(&self, site: &Site, file: &File, who: Standing) -> Result<Vec<Seen>, Outcome> {
@@ -80,6 +95,17 @@ impl Face for WebDav {
         let answer = site.client(who).unlock(&file.path(), token);
         outcome(&answer, 204, "")
     }
+}
+
+/// The tokens as an `If` has them, of the resource that it names or of the request's own.
+fn submitted(file: &File, of: Option<&str>) -> String {
+    let tag = of.map_or_else(String::new, |url| format!("<{url}> "));
+    let tokens = file.tokens();
+    let lists: Vec<String> = tokens.iter().map(|token| format!("(<{token}>)")).collect();
+    if lists.is_empty() {
+        return String::new();
+    }
+    format!("{tag}{}", lists.join(" "))
 }
 
 fn lock(client: &Client, path: &str, depth: &str, kind: Kind) -> Outcome {

@@ -36,6 +36,18 @@ impl Action {
     pub(crate) const ALL: [Self; 4] = [Self::Upload, Self::Rename, Self::Move, Self::Delete];
 }
 
+/// What is tried with the first version of a file that has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfVersion {
+    Restore,
+    /// With the word `mine`.
+    Label,
+}
+
+impl OfVersion {
+    pub(crate) const ALL: [Self; 2] = [Self::Restore, Self::Label];
+}
+
 /// Who asks, towards the locks of Alice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -125,6 +137,13 @@ impl File {
     /// The 32 digits of the check-out API.
     pub(crate) fn hex(&self) -> String {
         format!("{:032x}", self.id)
+    }
+
+    /// Where there is one field for one token: that of the lock that needs it.
+    pub(crate) fn token_to_show(&self) -> Option<&str> {
+        let needs_it = |(kind, _): &&(Kind, String)| *kind == Kind::Transient;
+        let lock = self.locks.iter().max_by_key(needs_it);
+        lock.map(|(_, token)| token.as_str())
     }
 
     pub(crate) fn tokens(&self) -> Vec<String> {

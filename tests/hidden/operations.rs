@@ -41,6 +41,8 @@ pub(crate) enum Operation {
     SetGrant,
     History,
     ReadVersion,
+    Version,
+    CompareVersions,
     Restore,
     Label,
     CopyVersionFrom,
@@ -69,6 +71,8 @@ impl Operation {
             Self::SetGrant,
             Self::History,
             Self::ReadVersion,
+            Self::Version,
+            Self::CompareVersions,
             Self::Restore,
             Self::Label,
             Self::CopyVersionFrom,
@@ -173,6 +177,8 @@ impl Operation {
             }
             Self::History => told(&dav.history(ask).await?),
             Self::ReadVersion => told(&dav.read_version(ask, 1).await?.0),
+            Self::Version => told(&dav.version(ask, 1).await?),
+            Self::CompareVersions => told(&dav.compare_versions(ask, [1, 1]).await?),
             Self::Restore => told(&dav.restore(ask, 1).await?.outcome),
             Self::Label => told(&dav.label(ask, 1, Some("mine")).await?),
             Self::CopyVersionFrom => {

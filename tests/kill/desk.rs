@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::KEPT;
 use crate::common::{Client, Response, Server};
 use crate::dice::Dice;
 use crate::exchange::{Line, Request};
 
 const FILES: u64 = 4;
-/// Old versions that a store keeps when it is not told otherwise.
-const KEPT: usize = 10;
 /// Above 4 KB content lies in a file of its own.
 const CONTENT_MAX: u64 = 10_000;
 const PEOPLE: [&str; 2] = ["alice", "bob"];
@@ -331,12 +330,13 @@ fn explains(known: &File, found: &Found) -> bool {
 
 /// Each way in which a file can differ from what was acknowledged fails the comparison.
 pub fn assert_differences_are_seen() {
+    let last = KEPT as u64 + 2;
     let of = |by, token: &str| CheckOut::Of(by, token.to_owned());
     let versions = |numbers: std::ops::RangeInclusive<u64>| -> Vec<(u64, String)> {
         numbers.map(|number| (number, number.to_string())).collect()
     };
     let file = |check_out| File {
-        versions: (1..=12).map(|number| number.to_string()).collect(),
+        versions: (1..=last).map(|number| number.to_string()).collect(),
         written_under: None,
         check_out,
     };
@@ -347,28 +347,33 @@ pub fn assert_differences_are_seen() {
         };
         assert_eq!(explains(&file(known), &found), same, "{found:?}");
     };
-    check(CheckOut::None, CheckOut::None, versions(2..=12), true);
-    check(of(0, "a"), of(0, "a"), versions(2..=12), true);
-    check(CheckOut::Unknown(1), of(1, "a"), versions(2..=12), true);
-    check(CheckOut::Unknown(1), of(0, "a"), versions(2..=12), false);
+    check(CheckOut::None, CheckOut::None, versions(2..=last), true);
+    check(of(0, "a"), of(0, "a"), versions(2..=last), true);
+    check(CheckOut::Unknown(1), of(1, "a"), versions(2..=last), true);
+    check(CheckOut::Unknown(1), of(0, "a"), versions(2..=last), false);
     check(
         CheckOut::Unknown(1),
         CheckOut::None,
-        versions(2..=12),
+        versions(2..=last),
         false,
     );
-    check(of(0, "a"), of(1, "a"), versions(2..=12), false);
-    check(of(0, "a"), of(0, "b"), versions(2..=12), false);
-    check(of(0, "a"), CheckOut::None, versions(2..=12), false);
-    check(CheckOut::None, of(0, "a"), versions(2..=12), false);
-    check(CheckOut::None, CheckOut::None, versions(2..=11), false);
-    check(CheckOut::None, CheckOut::None, versions(3..=12), false);
-    check(CheckOut::None, CheckOut::None, versions(1..=12), true);
-    check(CheckOut::None, CheckOut::None, versions(0..=12), false);
-    let mut torn = versions(1..=12);
+    check(of(0, "a"), of(1, "a"), versions(2..=last), false);
+    check(of(0, "a"), of(0, "b"), versions(2..=last), false);
+    check(of(0, "a"), CheckOut::None, versions(2..=last), false);
+    check(CheckOut::None, of(0, "a"), versions(2..=last), false);
+    check(
+        CheckOut::None,
+        CheckOut::None,
+        versions(2..=last - 1),
+        false,
+    );
+    check(CheckOut::None, CheckOut::None, versions(3..=last), false);
+    check(CheckOut::None, CheckOut::None, versions(1..=last), true);
+    check(CheckOut::None, CheckOut::None, versions(0..=last), false);
+    let mut torn = versions(1..=last);
     torn.remove(1);
     check(CheckOut::None, CheckOut::None, torn, false);
-    let mut torn = versions(2..=12);
-    torn[3].1.push('x');
+    let mut torn = versions(2..=last);
+    torn[1].1.push('x');
     check(CheckOut::None, CheckOut::None, torn, false);
 }

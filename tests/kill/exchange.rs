@@ -15,7 +15,10 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-pub struct Line(BufReader<TcpStream>);
+pub struct Line {
+    stream: BufReader<TcpStream>,
+    marks: Vec<String>,
+}
 
 impl Line {
     pub fn open(client: &Client) -> io::Result<Self> {
@@ -23,7 +26,16 @@ impl Line {
         let stream = TcpStream::connect(address.trim_start_matches("http://"))?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self {
+            stream: BufReader::new(stream),
+            marks: Vec::new(),
+        })
+    }
+
+    /// What must be in the record of events, in this order: the entity tags of answers to PUT and
+    /// the tokens of answers to LOCK.
+    pub fn marks(self) -> Vec<String> {
+        self.marks
     }
 
     /// The answer, or an error when the server ended before a whole one came.
@@ -40,7 +52,13 @@ impl Line {
             .collect();
         let mut bytes = client.head_of(method, path, &headers, body).into_bytes();
         bytes.extend_from_slice(body);
-        self.0.get_mut().write_all(&bytes)?;
-        Response::read(&mut self.0, method)
+        self.stream.get_mut().write_all(&bytes)?;
+        let answer = Response::read(&mut self.stream, method)?;
+        self.marks.extend(match *method {
+            "PUT" if !path.starts_with("/api/") => Some(answer.etag()),
+            "LOCK" => Some(answer.lock_token()),
+            _ => None,
+        });
+        Ok(answer)
     }
 }

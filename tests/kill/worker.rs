@@ -75,18 +75,18 @@ impl Worker {
         self.client = server.client("alice", "alice-password");
     }
 
-    /// Makes requests until one gets no answer. The number of those that got one.
-    pub fn work_until_killed(&mut self) -> u64 {
+    /// Makes requests until one gets no answer. The number of those that got one, and their marks.
+    pub fn work_until_killed(&mut self) -> (u64, Vec<String>) {
         let mut acknowledged = 0;
         let Ok(mut line) = Line::open(&self.client) else {
-            return acknowledged;
+            return (acknowledged, Vec::new());
         };
         loop {
             let step = self.next_step();
             match line.exchange(&self.client, &step.request) {
                 Err(_) => {
                     self.unanswered = Some(step.after);
-                    return acknowledged;
+                    return (acknowledged, line.marks());
                 }
                 Ok(answer) => {
                     let known = step.success.contains(&answer.status);
@@ -331,7 +331,7 @@ impl Worker {
 }
 
 /// Names its folder, its number and its length, and ends with a checksum of all before.
-fn content(folder: &str, sequence: u64, size: usize) -> Vec<u8> {
+pub fn content(folder: &str, sequence: u64, size: usize) -> Vec<u8> {
     let line = format!("{folder} {sequence} {size}\n");
     let mut content = line.repeat(size / line.len() + 1).into_bytes();
     let sum = Sha256::digest(&content);

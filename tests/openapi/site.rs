@@ -136,6 +136,10 @@ impl Site {
                 "files_with_versions",
                 pick(&|item| item.is("old-versions"), Item::number),
             ),
+            (
+                "inodes_with_versions",
+                pick(&|item| item.is("old-versions"), Item::hex),
+            ),
             ("places", vec![self.first_event()]),
             ("waits", vec![0.into(), 1.into()]),
             ("versions", (1..=12).map(Value::from).collect()),

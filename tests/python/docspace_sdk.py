@@ -149,6 +149,32 @@ def versions(alice, bob, folder_id, file_id):
     refused(NotFoundException, alice.files.restore_file_version, file_id, version=77)
 
 
+def comments(alice, bob, file_id):
+    def comment(person, version, text):
+        wanted = sdk.UpdateComment(version=version, comment=text)
+        return person.operations.update_file_comment(file_id, wanted).response
+
+    assert comment(bob, 2, "sent to the printer") == "sent to the printer"
+    history = alice.files.get_file_version_info(file_id).response
+    told = [(old.version, old.version_group, old.comment) for old in history]
+    assert told == [(4, 4, None), (3, 3, None), (2, 2, "sent to the printer"), (1, 1, None)], told
+    assert alice.files.get_file_info(file_id, version=2).response.comment == told[2][2]
+
+    alice.lock(file_id, True)
+    wanted = sdk.UpdateComment(version=2, comment="mine")
+    body = refused(ForbiddenException, bob.operations.update_file_comment, file_id, wanted)
+    assert "checked out by alice" in body, body
+    body = refused(ForbiddenException, bob.files.restore_file_version, file_id, version=2)
+    assert "checked out by alice" in body, body
+    edits = alice.files.restore_file_version(file_id, version=2).response
+    assert [edit.version for edit in edits] == [5, 4, 3, 2, 1]
+    assert comment(alice, 2, "") == ""
+    alice.lock(file_id, False)
+    assert alice.files.get_file_info(file_id, version=2).response.comment is None
+    refused(NotFoundException, alice.operations.update_file_comment, file_id,
+            sdk.UpdateComment(version=77, comment="x"))
+
+
 def shares(admin, bob, folder_id, file_id):
     [everyone] = admin.sharing.get_file_security_info(file_id).response
     assert everyone.access == 11 and everyone.shared_to_group.is_system
@@ -220,6 +246,7 @@ def main():
     locking(alice, bob, admin, file_id)
     protected_users(alice, file_id)
     versions(alice, bob, folder_id, file_id)
+    comments(alice, bob, file_id)
     shares(admin, bob, folder_id, file_id)
     people(alice)
     refusals(alice, file_id)

@@ -31,6 +31,7 @@ def server_error_of_the_contract(ctx, response, case):
 UNDERSTOOD = [
     # A folder's id from a file's, and whose password is right.
     "a folder has no content",
+    "only files have versions",
     "folderId names a file",
     '"error":"invalid_grant"',
     # One of two has to be there.
@@ -40,6 +41,8 @@ UNDERSTOOD = [
     "there is not one user with the address",
     "a role can only be granted to a user or group that exists",
     "this is a collection; a file cannot take its place",
+    # Spaces alone, and control characters.
+    "a label has 1 to ",
     # What is no name, and what cannot be moved.
     '"message":"title: ',
     "the root folder stays where it is",
@@ -126,6 +129,7 @@ def dictionary_of(path, operation, parameter):
 
 
 SAME_INODE = {"projectId": "$request.path.projectId", "inodeId": "$request.path.inodeId"}
+SAME_VERSION = SAME_INODE | {"number": "$request.path.number"}
 SAME_LOCK = {"lockId": "$response.body#/Result/lockId"}
 LINKS = [
     ("Project_CheckOut", "Project_GetLock", SAME_INODE, None),
@@ -147,6 +151,17 @@ LINKS = [
         None,
     ),
     ("Project_UploadNewVersion", "Project_Download", SAME_INODE, None),
+    (
+        "Project_UploadNewVersion",
+        "Project_GetVersion",
+        SAME_INODE | {"number": "$response.body#/Result/version"},
+        None,
+    ),
+    ("Project_RestoreVersion", "Project_ListVersions", SAME_INODE, None),
+    ("Project_LabelVersion", "Project_GetVersion", SAME_VERSION, None),
+    ("Project_LabelVersion", "Project_LabelVersion", SAME_VERSION, {"label": None}),
+    ("Project_GetVersion", "Project_DownloadVersion", SAME_VERSION, None),
+    ("Project_GetVersion", "Project_RestoreVersion", SAME_VERSION, None),
     (
         "Token",
         "Token",

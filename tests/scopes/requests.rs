@@ -82,13 +82,15 @@ fn about(operation: &Value, path: String, other: u64) -> String {
 
 /// The template with `other` in one or more of its places, and what is within reach in the rest.
 fn paths(template: &str, ids: &Ids, other: u64) -> Vec<String> {
+    // A version is named by its number, which every file has.
+    let template = template.replace("{number}", "1").replace("{other}", "1");
     let names: Vec<&str> = template
         .split('/')
         .filter(|segment| segment.starts_with('{'))
         .collect();
     let choices = 1_usize << names.len();
     let filled = |choice: usize| {
-        let mut path = template.to_owned();
+        let mut path = template.clone();
         for (place, name) in names.iter().enumerate() {
             let own = if name.contains("file") || name.contains("inode") {
                 ids.file

@@ -1,10 +1,10 @@
-//! Secrets that the server makes: API keys and tokens. Their first letters say what they are, also
-//! to scanners that look for leaked ones.
+//! Secrets that the server makes: API keys, tokens, keys of webhooks. Their first letters say what
+//! they are, also to scanners that look for leaked ones.
 
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -72,6 +72,11 @@ impl Secret {
             kind.prefix(),
             URL_SAFE_NO_PAD.encode(bytes)
         ))
+    }
+
+    /// The spelling of a key that webhooks are signed with, as Standard Webhooks wants it.
+    pub(in crate::ops) fn of_webhook(key: &[u8]) -> Self {
+        Self(format!("whsec_{}", STANDARD.encode(key)))
     }
 
     /// The characters.

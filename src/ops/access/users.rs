@@ -223,7 +223,7 @@ pub async fn set_password(dav: &Dav, name: &str, password: Password) -> Result<(
     .await
 }
 
-/// Removes a user, with credentials, memberships and grants. The locks stay; a holder of
+/// Removes a user, with credentials, memberships, grants and webhooks. The locks stay; a holder of
 /// SuperCheckIn can release them.
 pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
     let name = plain_name(Noun::User, name)?;
@@ -239,7 +239,7 @@ pub async fn remove(dav: &Dav, name: &str) -> Result<(), AccessError> {
 }
 
 /// The user of this name (NFC), who must exist.
-pub(super) async fn load(tx: &mut Tx<'_>, name: &str) -> Result<User, AccessError> {
+pub(in crate::ops) async fn load(tx: &mut Tx<'_>, name: &str) -> Result<User, AccessError> {
     let user = tx.user(name).await?;
     user.ok_or_else(|| AccessError::NoSuch(Noun::User, name.to_owned()))
 }

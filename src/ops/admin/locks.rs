@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, AdminReply, RefusalClass, ask_about};
+use super::{AdminError, AdminReply, RefusalClass, as_user, ask_about};
 use crate::lock::{Lock, LockDepth, LockKind, LockScope, LockToken};
-use crate::ops::access::{self, AccessError, Noun, Principal};
+use crate::ops::access::Principal;
 use crate::ops::lock_list::Cursor;
 use crate::ops::locking::{LockAsk, LockView};
 use crate::ops::{Ask, Dav};
@@ -121,7 +121,7 @@ pub(super) async fn run(
         }
         LockCommand::Steal { path, user, token } => {
             let mut ask = about(&path)?;
-            ask.principal = taker(dav, user, &ask, Privilege::Lock).await?;
+            ask.principal = as_user(dav, user, &ask, Privilege::Lock).await?;
             // The power to steal is the command line's; the check-out will be the user's.
             ask.principal.admin = true;
             let named = match token.as_deref().map(parse_token).transpose()? {
@@ -139,7 +139,7 @@ pub(super) async fn run(
             comment,
         } => {
             let mut ask = about(&path)?;
-            ask.principal = taker(dav, user, &ask, Privilege::to_take(kind)).await?;
+            ask.principal = as_user(dav, user, &ask, Privilege::to_take(kind)).await?;
             let wanted = LockAsk {
                 scope: LockScope::Exclusive,
                 kind: Some(kind),
@@ -151,35 +151,6 @@ pub(super) async fn run(
             let taken = dav.lock(&ask, &wanted).await?;
             locks(vec![entry_of(dav, taken.view)?])
         }
-    }
-}
-
-/// The user for whom something is taken. Nobody is given a lock where they could not take one: they
-/// could not even see what they hold.
-async fn taker(
-    dav: &Dav,
-    name: String,
-    ask: &Ask,
-    privilege: Privilege,
-) -> Result<Principal, AdminError> {
-    let Some(user) = access::find(dav, &name).await? else {
-        return Err(AccessError::NoSuch(Noun::User, name).into());
-    };
-    let path = dav.detail(ask).await?.path;
-    let as_user = Ask {
-        principal: Principal::from(&user),
-        ..ask.clone()
-    };
-    match dav.detail(&as_user).await {
-        Ok(detail) if detail.privileges.has(privilege) => Ok(as_user.principal),
-        Ok(_) | Err(DavError::NotFound) => Err(AdminError {
-            class: RefusalClass::Conflict,
-            reason: format!(
-                "{name} lacks the privilege {privilege} at {path}; grant a role first (lockkeeper \
-                 grant set)"
-            ),
-        }),
-        Err(error) => Err(error.into()),
     }
 }
 

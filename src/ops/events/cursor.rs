@@ -66,7 +66,7 @@ impl Places {
 
     /// Where a page ended: never the same, so that it does not tell whether something that the
     /// reader must not know of was passed over.
-    pub(super) fn of_page(&self, mark: Mark) -> Result<Cursor, DavError> {
+    pub(in crate::ops) fn of_page(&self, mark: Mark) -> Result<Cursor, DavError> {
         let mut salt = [0; 5];
         getrandom::fill(&mut salt).map_err(|error| {
             DavError::Internal(format!("the system gave no random numbers: {error}"))
@@ -85,7 +85,7 @@ impl Places {
     }
 
     /// The place that was told.
-    pub(super) fn decipher(&self, cursor: Cursor) -> Result<Mark, DavError> {
+    pub(in crate::ops) fn decipher(&self, cursor: Cursor) -> Result<Mark, DavError> {
         let mut block = cursor.0.into();
         self.0.decrypt_block(&mut block);
         let block: [u8; 16] = block.into();

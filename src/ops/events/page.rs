@@ -131,21 +131,23 @@ async fn page(
         Since::After(cursor) => places.decipher(cursor)?,
     };
     let missed = since < pruned && since != Mark::START;
-    let found = tx.events(since.max(pruned), ROWS_MAX).await?;
+    let (found, mut more) = tx.events(since.max(pruned), ROWS_MAX).await?;
     let mut reader = Reader::of(&mut tx, &ask.principal).await?;
     let mut events = Vec::new();
     let mut next = since.max(pruned);
-    let mut more = found.len() == ROWS_MAX;
     for (mark, event) in found {
         if events.len() == limit {
             more = true;
             break;
         }
         next = mark;
-        if about.is_some_and(|id| !concerns(&event, id)) {
+        let is_wanted = |event: &Event| about.is_none_or(|id| concerns(event, id));
+        if !is_wanted(&event) {
             continue;
         }
-        if let Some((event, shows_token)) = reader.view(&mut tx, event).await? {
+        // Once more: where something came from may be what the reader must not know.
+        let view = reader.view(&mut tx, event).await?;
+        if let Some((event, shows_token)) = view.filter(|(event, _)| is_wanted(event)) {
             events.push(EventView {
                 id: places.of_event(mark),
                 event,

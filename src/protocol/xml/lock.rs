@@ -55,10 +55,9 @@ pub fn write_activelock(out: &mut String, lock: &ActiveLock<'_>) {
             LockDepthName::Infinity => "infinity",
         });
     });
-    // LibreOffice shows this text to whoever is kept out, so it must never be empty.
     push_element(out, "D:owner", |out| match lock.owner_xml {
         Some(xml) => out.push_str(xml),
-        None => push_text(out, lock.holder),
+        None => push_text(out, &owner_of(lock)),
     });
     push_element(out, "D:timeout", |out| {
         let _ = match lock.timeout {
@@ -77,6 +76,18 @@ pub fn write_activelock(out: &mut String, lock: &ActiveLock<'_>) {
         push_element(out, "L:comment", |out| push_text(out, comment));
     }
     out.push_str("</D:activelock>");
+}
+
+/// What stands where the client named no owner. `LibreOffice` shows it to whoever is kept out, so
+/// it must never be empty. A lock whose owner is just its user's name davfs2 takes for its own, and
+/// ends it after an upload: what people set on purpose must not go that way.
+fn owner_of(lock: &ActiveLock<'_>) -> String {
+    let holder = lock.holder;
+    match lock.kind {
+        LockKind::Transient => holder.to_owned(),
+        LockKind::Persistent => format!("{holder} (check-out)"),
+        LockKind::ReadOnly => format!("{holder} (read-only)"),
+    }
 }
 
 /// The body of the answer to a LOCK: the whole lockdiscovery, also for a refresh, because macOS
@@ -156,7 +167,7 @@ mod tests {
                 ..libreoffice()
             },
             "<D:lockscope><D:shared/></D:lockscope><D:depth>infinity</D:depth>\
-             <D:owner>a&lt;b</D:owner><D:timeout>Infinite</D:timeout>\
+             <D:owner>a&lt;b (read-only)</D:owner><D:timeout>Infinite</D:timeout>\
              <D:lockroot><D:href>/dav/a&amp;b.odt</D:href></D:lockroot><L:kind>read-only</L:kind>\
              <L:holder>a&lt;b</L:holder><L:since>1970-01-01T00:00:01Z</L:since>\
              <L:comment>until &lt;Monday&gt;</L:comment>",

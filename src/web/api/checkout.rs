@@ -1,9 +1,10 @@
-//! The check-out API: CheckOut, CheckIn, StealLock and RefreshLock, uploads of new versions, and
-//! what a client needs to find its way.
+//! The check-out API: CheckOut, CheckIn, StealLock and RefreshLock, uploads of new versions, the
+//! versions of a file, and what a client needs to find its way.
 
 mod dto;
 mod files;
 mod locks;
+mod versions;
 
 use super::media_type::{ANY, JSON};
 use super::response_api::{self, Nothing, ResponseApi};
@@ -22,6 +23,7 @@ pub(super) fn face() -> Face {
     let mut routes = vec![token::route()];
     routes.extend(lock_routes());
     routes.extend(file_routes());
+    routes.extend(versions::routes());
     Face {
         prefix: "/api",
         name: event::Face::CheckOut,

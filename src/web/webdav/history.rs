@@ -39,8 +39,9 @@ const HISTORY: &str = "/.lockkeeper/history";
 /// What holds it.
 const ABOVE: &str = "/.lockkeeper/";
 
-/// The methods that are served there.
-const ALLOW: &str = "OPTIONS, GET, HEAD, COPY, PROPFIND, REPORT";
+/// The methods that are served there. Every LOCK is refused, but LibreOffice has to ask: where it
+/// believes that there are no locks, it lets people edit what they cannot save.
+const ALLOW: &str = "OPTIONS, GET, HEAD, COPY, PROPFIND, REPORT, LOCK";
 
 /// Answers a request about `/.lockkeeper/history`, something below or the collection above.
 pub(in crate::web) async fn respond(

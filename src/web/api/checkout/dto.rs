@@ -1,6 +1,8 @@
 //! What goes over the wire in the check-out API. These types are its description as well: their
 //! comments are published.
 
+pub(super) mod version;
+
 use std::borrow::Cow;
 use std::str::FromStr;
 
@@ -325,6 +327,8 @@ pub(super) struct ProjectInodeDto {
     content_type: Option<String>,
     /// The entity tag of this version, for If-Match; of a folder null.
     etag: Option<String>,
+    /// The number of this version; of a folder null.
+    version: Option<u32>,
     /// When it was made (RFC 3339).
     #[schemars(extend("format" = "date-time"))]
     created_at: String,
@@ -355,6 +359,7 @@ impl ProjectInodeDto {
             size: resource.size(),
             content_type: (!is_folder).then(|| media_type(resource)),
             etag: resource.etag().map(|etag| etag.to_string()),
+            version: resource.content.as_ref().map(|content| content.number),
             created_at: resource.created.rfc3339(),
             modified_at: resource.modified.rfc3339(),
             privileges: names(privileges),
@@ -375,7 +380,7 @@ fn names(privileges: Privileges) -> Vec<String> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Listing_{T}")]
 pub(super) struct Listing<T> {
-    /// The members, by name.
+    /// What is on this page.
     pub(super) items: Vec<T>,
     /// What `after` must say for the next page; null at the end.
     pub(super) next: Option<String>,

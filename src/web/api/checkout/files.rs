@@ -5,14 +5,14 @@ use http::{HeaderValue, header};
 use super::dto::{HexId, Listing, ProjectDto, ProjectInodeDto, lock_id_of_field};
 use crate::lock::LockKind;
 use crate::ops::Ask;
-use crate::ops::content::{Manner, Then};
+use crate::ops::content::{Manner, Source, Then};
 use crate::ops::detail::Detail;
 use crate::ops::intake::Intake;
 use crate::ops::properties::{Found, Look, Wanted};
 use crate::protocol::error::{DavError, RefusingLock};
 use crate::protocol::headers::{Conditions, Depth};
 use crate::protocol::path::DavPath;
-use crate::resource::ResourceId;
+use crate::resource::{Resource, ResourceId};
 use crate::web::api::call::Call;
 use crate::web::api::fault::Fault;
 use crate::web::api::multipart::Form;
@@ -61,6 +61,15 @@ impl Inode {
             ..
         } = &self.detail;
         ProjectInodeDto::new((self.project, self.folder()), resource, *privileges, locks)
+    }
+
+    /// The same after its next version was made, which is so whatever happened to it since.
+    pub(super) async fn dto_anew(mut self, call: &Call) -> ProjectInodeDto {
+        self.ask.conditions = Conditions::default();
+        if let Ok(detail) = call.dav.detail(&self.ask).await {
+            self.detail = detail;
+        }
+        self.dto()
     }
 }
 
@@ -114,6 +123,19 @@ pub(super) async fn members(call: Call) -> Answered {
     Ok(ok(page(&call, inode.ask, Look::Up, to_dto).await?))
 }
 
+/// How many items a page has at most.
+pub(super) fn limit(call: &Call) -> Result<usize, Fault> {
+    let limit = call
+        .parse_query("limit", "1 to 1000")?
+        .unwrap_or(LIMIT_DEFAULT);
+    if (1..=LIMIT_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Fault::bad_request(format!(
+        "limit must be 1 to 1000, not {limit}"
+    )))
+}
+
 /// The members behind `after`, as many as `limit` says.
 async fn page<T>(
     call: &Call,
@@ -121,14 +143,7 @@ async fn page<T>(
     locks: Look,
     to_dto: impl Fn(Found) -> Option<T>,
 ) -> Result<Listing<T>, Fault> {
-    let limit = call
-        .parse_query("limit", "1 to 1000")?
-        .unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Fault::bad_request(format!(
-            "limit must be 1 to 1000, not {limit}"
-        )));
-    }
+    let limit = limit(call)?;
     let wanted = Wanted {
         dead: Look::Away,
         locks,
@@ -156,10 +171,14 @@ pub(super) async fn download(call: Call) -> Answered {
         ));
     };
     inode.ask.conditions = Conditions::from_headers(&call.headers)?;
-    let (resource, source) = match call.dav.read_content(&inode.ask).await {
-        Err(DavError::NotModified) => return Ok(download::not_modified(&inode.detail.resource)),
-        opened => opened?,
-    };
+    match call.dav.read_content(&inode.ask).await {
+        Err(DavError::NotModified) => Ok(download::not_modified(&inode.detail.resource)),
+        opened => send(&call, opened?).await,
+    }
+}
+
+/// Sends the bytes of one version.
+pub(super) async fn send(call: &Call, (resource, source): (Resource, Source)) -> Answered {
     let size = resource.size().unwrap_or(0);
     let mut response = download::answer(&call.headers, &resource, source, size).await?;
     let headers = response.headers_mut();
@@ -187,12 +206,7 @@ pub(super) async fn upload(mut call: Call) -> Answered {
     let content = intake.finish(file.media_type.filter(generic)).await?;
     let uploaded = call.dav.upload(&inode.ask, content, manner).await?;
     inode.detail.resource = uploaded.file;
-    inode.ask.conditions = Conditions::default();
-    // It is uploaded whatever happened to it since.
-    if let Ok(detail) = call.dav.detail(&inode.ask).await {
-        inode.detail = detail;
-    }
-    Ok(ok(inode.dto()))
+    Ok(ok(inode.dto_anew(&call).await))
 }
 
 /// Refuses before the body is sent what would be refused afterwards. Only where a transient lock

@@ -121,7 +121,11 @@ pub(super) struct FileDto {
     pub(super) entry: EntryDto,
     pub(super) folder_id: u64,
     pub(super) version: u32,
+    /// The same: every version stands for itself.
     pub(super) version_group: u32,
+    /// What people call this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) comment: Option<String>,
     /// For people: `12.1 KB`.
     pub(super) content_length: String,
     /// Bytes; absent for an empty file.

@@ -136,6 +136,7 @@ impl Teller<'_> {
             folder_id: entry.parent.0,
             version: content.number,
             version_group: content.number,
+            comment: content.label.clone(),
             content_length: human_size(content.size),
             pure_content_length: (content.size > 0).then_some(content.size),
             file_status: if editing_by.is_empty() { 0 } else { IS_EDITING },
@@ -164,6 +165,7 @@ impl Teller<'_> {
         let id = file.entry.id;
         file.version = version.number;
         file.version_group = version.number;
+        file.comment.clone_from(&version.label);
         file.content_length = human_size(version.size);
         file.pure_content_length = (version.size > 0).then_some(version.size);
         file.entry.updated = api_time(version.modified);

@@ -13,7 +13,7 @@ use crate::lock::{LockKind, LockScope};
 use crate::ops::detail::Detail;
 use crate::ops::locking::{LockAsk, LockDepth, LockView};
 use crate::ops::target::Destination;
-use crate::ops::versions::VersionView;
+use crate::ops::versions::{LABEL_CHARS_MAX, VersionView};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::rights::{Privilege, Privileges};
@@ -51,6 +51,17 @@ struct UpdateFile {
 struct RestoreVersion {
     #[serde(default)]
     version: Option<Whole<u32>>,
+}
+
+/// What a version shall be called.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct UpdateComment {
+    /// The number of the version.
+    version: Whole<u32>,
+    /// Missing or empty: nothing.
+    #[serde(default)]
+    #[schemars(length(max = LABEL_CHARS_MAX))]
+    comment: Option<String>,
 }
 
 /// How to delete. There is no trash: what is deleted is gone at once.
@@ -153,6 +164,20 @@ pub(super) fn routes() -> Vec<Route> {
         .query::<u32>("version", "The number of the version")
         .optional_json::<RestoreVersion>()
         .answers::<Envelope<Vec<EditHistoryDto>>>(200, "The versions, the newest first"),
+        Route::put(
+            "/api/2.0/files/file/{fileId}/comment",
+            "updateFileComment",
+            |call| Box::pin(comment(call)),
+        )
+        .about(
+            TAG,
+            "Say what a version of a file is",
+            "The comment is this server's label: a version that has one is kept until it is taken \
+             off, whatever its number and age.",
+        )
+        .path::<u64>("fileId", ID)
+        .json::<UpdateComment>()
+        .answers::<Envelope<String>>(200, "The comment as it is now; empty: there is none"),
     ]
 }
 
@@ -327,6 +352,17 @@ async fn restore(mut call: Call) -> Answered {
     let ask = call.ask(detail.resource.id)?;
     call.dav.restore(&ask, number).await.map_err(no_version)?;
     Ok(asked.list(edits(&call, &detail).await?))
+}
+
+async fn comment(mut call: Call) -> Answered {
+    let asked = Asked::by(&call);
+    let detail = seek::file(&call, "fileId").await?;
+    let wanted: UpdateComment = call.json().await?;
+    let ask = call.ask(detail.resource.id)?;
+    let label = wanted.comment.filter(|comment| !comment.is_empty());
+    let labelled = call.dav.label(&ask, wanted.version.0, label.as_deref());
+    let version = labelled.await.map_err(no_version)?;
+    Ok(asked.one(version.label.unwrap_or_default()))
 }
 
 fn no_version(error: DavError) -> Fault {

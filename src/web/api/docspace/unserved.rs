@@ -56,7 +56,6 @@ pub(super) const UNSERVED: &[&str] = &[
     "/api/2.0/files/{id}/subfolders",
     "/api/2.0/files/{id}/text",
     "/api/2.0/files/file/{id}/checkconversion",
-    "/api/2.0/files/file/{id}/comment",
     "/api/2.0/files/file/{id}/copyas",
     "/api/2.0/files/file/{id}/customfilter",
     "/api/2.0/files/file/{id}/edit_session",

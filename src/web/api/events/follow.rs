@@ -82,7 +82,8 @@ impl Follower {
         Ok(page.told(ask.principal.id))
     }
 
-    /// What [`Follower::news`] would give at once.
+    /// What there is to say without waiting: that there may be more events, or that the server
+    /// stops.
     pub(super) fn at_once(&self) -> News {
         if *self.closing.borrow() {
             News::Closing

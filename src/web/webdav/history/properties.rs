@@ -8,7 +8,7 @@ use crate::protocol::error::DavError;
 use crate::protocol::live::InAllProp;
 use crate::protocol::xml::{
     DAV_NS, Multistatus, OUR_NS, PRINCIPALS, PropfindRequest, PropstatWriter, QName, push_href,
-    supported_lock, supported_reports, write_label, write_principal, write_privileges,
+    supported_reports, write_label, write_principal, write_privileges,
 };
 use crate::resource::{Resource, ResourceId};
 use crate::rights::Privilege;
@@ -168,10 +168,7 @@ impl Rendering {
                 built(&|xml| write_privileges(xml, [Privilege::Read.as_str()].into_iter()))
             }
             "D:displayname" => Some(Value::Text(node.name.clone())),
-            "D:lockdiscovery" => Some(Value::Xml(String::new())),
-            // Every LOCK is refused, but LibreOffice has to ask: where it believes that there are
-            // no locks, it lets people edit what they cannot save.
-            "D:supportedlock" => Some(Value::Xml(supported_lock().to_owned())),
+            "D:lockdiscovery" | "D:supportedlock" => Some(Value::Xml(String::new())),
             "D:principal-collection-set" => {
                 Some(Value::Xml(format!("<D:href>{PRINCIPALS}</D:href>")))
             }
