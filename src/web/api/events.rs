@@ -23,7 +23,7 @@ use crate::ops::events::told::ToldPage;
 use crate::web::auth::Credentials;
 use crate::web::body::Body;
 use follow::{Follower, News};
-use parameters::{About, Asked, Limit, Since, Wait};
+use parameters::{About, Asked, Limit, Resumed, Since, Wait};
 use problem::Problem;
 use stream::Block;
 
@@ -65,11 +65,11 @@ fn route() -> Route {
             "wait",
             "Seconds that the answer may wait for an event, where there is none yet.",
         )
-        .query::<Since>(
+        .query::<Resumed>(
             "lastEventId",
             "Last-Event-ID for programs that cannot send the header.",
         )
-        .header::<Since>(
+        .header::<Resumed>(
             "Last-Event-ID",
             "The id of the last event that was received. It counts before since, so that a stream \
              which broke off goes on where it was.",

@@ -69,18 +69,20 @@ where
 fn since(call: &Call) -> Result<events::Since, Fault> {
     let header = call.headers.get("last-event-id");
     let header = header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let resumed = [
-        ("Last-Event-ID", header),
-        ("lastEventId", call.query("lastEventId")),
+    let resumed = |id: &String| !id.is_empty();
+    let all = [
+        ("Last-Event-ID", header.filter(resumed)),
+        ("lastEventId", call.query("lastEventId").filter(resumed)),
+        ("since", call.query("since")),
     ];
-    let resumed = resumed
-        .into_iter()
-        .filter_map(|(name, id)| Some((name, id?)));
-    let resumed = resumed.into_iter().find(|(_, id)| !id.is_empty());
-    let from = resumed.or_else(|| Some(("since", call.query("since")?)));
-    let Some((name, text)) = from else {
-        return Ok(events::Since::Start);
-    };
+    let mut places = Vec::new();
+    for (name, text) in all {
+        places.extend(text.map(|text| place(name, &text)).transpose()?);
+    }
+    Ok(places.first().copied().unwrap_or(events::Since::Start))
+}
+
+fn place(name: &str, text: &str) -> Result<events::Since, Fault> {
     if text == NOW {
         return Ok(events::Since::Now);
     }
@@ -111,6 +113,9 @@ pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
 /// The schema of `since`.
 pub(super) struct Since;
 
+/// The schema of `Last-Event-ID`.
+pub(super) struct Resumed;
+
 /// The schema of `about`.
 pub(super) struct About;
 
@@ -140,6 +145,7 @@ macro_rules! inline_schema {
 
 inline_schema! {
     Since => { "type": "string", "pattern": "^(now|[A-Za-z0-9_-]{22})$" }
+    Resumed => { "type": "string", "pattern": "^(now|[A-Za-z0-9_-]{22})?$" }
     About => { "type": "string", "pattern": "^(/.*|[0-9a-fA-F]{32})$" }
     Limit => {
         "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": LIMIT_DEFAULT
