@@ -244,9 +244,8 @@ impl World {
         );
         let folds = self.versions.fold_while_locked && !restores;
         if let Some(last) = log.0.last_mut() {
-            let Piece(_, _, size) = last.piece;
             let same_lock = under.is_some() && last.under == under;
-            let in_place = placeholder || (same_lock && (folds || size == 0));
+            let in_place = placeholder || (same_lock && folds);
             last.end = match (in_place && !last.label, last.label) {
                 (true, _) => End::Folded,
                 (false, false) if self.versions.keep == 0 => End::Gone,
