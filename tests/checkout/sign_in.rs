@@ -47,7 +47,8 @@ fn nobody_gets_in_without_credentials_and_is_told_so_in_the_envelope() {
         let path = path
             .replace("{inodeId}", &site.inode)
             .replace("{folderId}", &site.project);
-        if path == "/api/token" || path.starts_with("/api/2.0") {
+        let of_another_face = ["/api/2.0", "/api/events"];
+        if path == "/api/token" || of_another_face.iter().any(|face| path.starts_with(face)) {
             continue;
         }
         let answer = site.contract.send(&anonymous, (&method, &path), &[], "");

@@ -50,7 +50,9 @@ impl Histories {
                 let onto_file = self.onto_file(from, to);
                 let moved = self.take(from);
                 if let Some(size) = onto_file {
-                    return self.add(to, size, by, under(before, by.user, to));
+                    let there = under(before, by.user, to);
+                    let under = there.or_else(|| comes_along(before, by.user, from, to));
+                    return self.add(to, size, by, under);
                 }
                 self.take(to);
                 for (below, versions) in moved {
@@ -143,6 +145,14 @@ fn under(world: &World, user: User, at: &str) -> Option<usize> {
         (lock.kind != Kind::Persistent, way)
     });
     first.map(|lock| lock.number)
+}
+
+/// The lock of the user that goes along with a file that is moved onto another one without locks.
+fn comes_along(world: &World, user: User, from: &str, to: &str) -> Option<usize> {
+    let stays = world.locks.iter().any(|lock| lock.at == to);
+    let number = under(world, user, from).filter(|_| !stays)?;
+    let on_it = |lock: &&naive::Lock| lock.number == number && lock.at == from;
+    world.locks.iter().find(on_it).map(|lock| lock.number)
 }
 
 /// Restores the version that is so many before the present one.
