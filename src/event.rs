@@ -28,6 +28,18 @@ pub struct Event {
 }
 
 impl Event {
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        const PLAIN: usize = 200;
+        let of_place = |place: &Place| place.path.len() + place.way.len() * size_of::<ResourceId>();
+        let of_locks = match &self.what {
+            What::Lock(_, lock) => lock.comment.as_ref().map_or(0, String::len),
+            What::Refused { by, .. } => by.iter().map(|lock| of_place(&lock.root)).sum(),
+            _ => 0,
+        };
+        PLAIN + of_place(&self.place) + self.what.from().map_or(0, of_place) + of_locks
+    }
+
     /// The time of a lock was over.
     pub fn expired(lock: &Lock, place: Place) -> Self {
         Self {
@@ -99,13 +111,30 @@ pub struct Place {
     /// The ids of the collections above it, the root first, and its own. Who may read them may know
     /// of it.
     pub way: Vec<ResourceId>,
-    /// Its path, decoded.
+    /// Its path, decoded; of a very long one the end, behind `…`.
     pub path: String,
     /// Whether it is a collection.
     pub is_collection: bool,
 }
 
 impl Place {
+    /// A place, of whose path no more is kept than fits: moves make deeper paths than requests can
+    /// name, and an event must never be too large to be told.
+    pub fn new(way: Vec<ResourceId>, path: String, is_collection: bool) -> Self {
+        let path = match path.len().checked_sub(PATH_BYTES_MAX) {
+            None | Some(0) => path,
+            Some(surplus) => {
+                let kept = (surplus..path.len()).find(|at| path.is_char_boundary(*at));
+                format!("…{}", &path[kept.unwrap_or(path.len())..])
+            }
+        };
+        Self {
+            way,
+            path,
+            is_collection,
+        }
+    }
+
     /// What is there; the root when the way is empty.
     pub fn id(&self) -> ResourceId {
         self.way.last().copied().unwrap_or(ResourceId::ROOT)
@@ -171,7 +200,10 @@ pub enum What {
 }
 
 /// Most locks that one event names.
-pub const FACTS_MAX: usize = 64;
+pub const FACTS_MAX: usize = 16;
+
+/// How much of a path an event keeps, from its end.
+const PATH_BYTES_MAX: usize = 8192;
 
 /// What happened to a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -74,7 +74,7 @@ pub struct Dav {
     places: Places,
     /// How long the record is.
     counted: Mutex<Counted>,
-    /// Changes with every commit.
+    /// Changes with every commit that may have told of something.
     committed: watch::Sender<()>,
     /// Changes when webhooks are added, or are to be tried at once.
     webhooks_changed: watch::Sender<()>,
@@ -244,7 +244,12 @@ impl Dav {
         Ok(self.blobs.space()?)
     }
 
-    /// Tells of every commit, for those who follow the record.
+    /// There may be news for those who follow the record.
+    fn tell_commit(&self) {
+        self.committed.send_replace(());
+    }
+
+    /// Tells of commits, for those who follow the record.
     pub fn commits(&self) -> watch::Receiver<()> {
         self.committed.subscribe()
     }
@@ -280,11 +285,7 @@ impl Dav {
         T: Send,
         F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
-        let written = transact(&*self.engine, Mode::Write, context, body).await;
-        if written.is_ok() {
-            self.committed.send_replace(());
-        }
-        written
+        transact(&*self.engine, Mode::Write, context, body).await
     }
 
     /// What a user does: when locks refuse it, that is an event as well.
@@ -296,7 +297,7 @@ impl Dav {
     {
         let done = self.do_or_note(Mode::Write, ask, context, body).await;
         if done.is_ok() {
-            self.committed.send_replace(());
+            self.tell_commit();
         }
         done
     }

@@ -21,7 +21,10 @@ impl Dav {
         self.sweep_versions(now).await?;
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
-        self.prune_events(now).await
+        self.prune_events(now).await?;
+        // Locks may have lapsed; and who broke off right behind a commit has told nobody of it.
+        self.tell_commit();
+        Ok(())
     }
 
     /// Returns when content files may have become unused, so that a sweep is due before its time:

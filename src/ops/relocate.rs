@@ -1,7 +1,7 @@
 //! Removing and moving.
 
 use super::content::Outcome;
-use super::events::{lock_ended, locks_lost, tell};
+use super::events::{lock_released, locks_lost, tell};
 use super::gate::{clear, judge, refused};
 use super::landing::{Landed, Landing, Transfer, land, vacate};
 use super::target::Destination;
@@ -230,7 +230,7 @@ async fn merge_locks(
             Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
         };
         for ended in &ended {
-            lock_ended(tx, ask, ended.lock(), place.clone())?;
+            lock_released(tx, ask, ended.lock(), place.clone())?;
             tx.end_lock(ended).await?;
         }
         return Ok(Vec::new());

@@ -19,7 +19,6 @@ use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
 use crate::store::engine::{Mode, StoreError};
-use crate::store::events::Mark;
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
 use crate::store::webhooks::Webhook;
@@ -154,7 +153,7 @@ impl Making {
             about,
             created: tx.now,
             delivered: match self.new.since {
-                Begin::Start => Mark::START,
+                Begin::Start => tx.pruned_events().await?,
                 Begin::Now => tx.last_event().await?,
             },
             last_success: None,
@@ -214,7 +213,9 @@ pub async fn remove(dav: &Dav, id: &str) -> Result<(), WebhookError> {
             Ok::<_, WebhookError>(())
         })
     })
-    .await
+    .await?;
+    dav.webhooks_changed.send_replace(());
+    Ok(())
 }
 
 /// Has what waits tried at once, also where the receiver was gone for good.

@@ -36,6 +36,9 @@ impl Mark {
 /// What one row holds of an event: long paths make several rows, and each says how many follow.
 const PART_BYTES_MAX: usize = 4_000;
 
+/// Most rows of one event.
+const ROWS_OF_AN_EVENT_MAX: usize = 1 + u8::MAX as usize;
+
 /// An event with its place and its rows.
 struct Whole {
     mark: Mark,
@@ -117,10 +120,20 @@ impl Tx<'_> {
         Ok((rows.len(), last.unwrap_or(after)))
     }
 
-    /// The place of the last event; [`Mark::START`] while there is none.
+    /// The place of the last event, also when it is no longer kept; [`Mark::START`] while there was
+    /// none.
     pub async fn last_event(&mut self) -> Result<Mark, StoreError> {
-        let last = self.last_row(keys::all_events()).await?;
-        last.map_or(Ok(Mark::START), |(key, _)| Mark::of(&key))
+        match self.last_row(keys::all_events()).await? {
+            Some((key, _)) => Mark::of(&key),
+            None => self.pruned_events().await,
+        }
+    }
+
+    /// The oldest event that is kept.
+    pub async fn oldest_event(&mut self) -> Result<Option<Event>, StoreError> {
+        let pruned = self.pruned_events().await?;
+        let (events, _) = self.events(pruned, ROWS_OF_AN_EVENT_MAX).await?;
+        Ok(events.into_iter().next().map(|(_, event)| event))
     }
 
     /// The place behind which the record is whole: what lies up to it was pruned.
@@ -142,9 +155,6 @@ impl Tx<'_> {
         let mut pruned = first;
         for Whole { mark, keys, event } in self.whole_events(first, limit).await?.0 {
             if event.at >= oldest && removed >= surplus {
-                if mark.commit() != pruned.commit() {
-                    self.forget_gone_before(pruned, event.at).await?;
-                }
                 break;
             }
             removed += keys.len();
@@ -183,17 +193,20 @@ impl Tx<'_> {
         Ok(!self.scan(keys::all_gone(), 1).await?.is_empty())
     }
 
-    /// Forgets the grants of collections about which no event is left when those up to `pruned`,
-    /// and so all of its commit, are gone, and the next is of `oldest`: the last event about a
-    /// collection is of the commit that removed it, or earlier, or a refusal from before, which
-    /// may be told a little later.
-    async fn forget_gone_before(
-        &mut self,
-        pruned: Mark,
-        oldest: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Forgets the grants of collections about which no event is left: the last event about one is
+    /// of the commit that removed it, or earlier, or a refusal from before, which may be told a
+    /// little later. Looks at so many collections.
+    pub async fn forget_gone(&mut self, limit: usize) -> Result<(), StoreError> {
         const REFUSALS_TOLD_SECONDS: u64 = 3600;
-        for (key, value) in self.scan_all(keys::all_gone()).await? {
+        let pruned = self.pruned_events().await?;
+        let (left, _) = self.whole_events(pruned, ROWS_OF_AN_EVENT_MAX).await?;
+        let oldest = left.first().map_or(self.now, |first| first.event.at);
+        let is_cut = |first: &Whole| first.mark.commit() == pruned.commit();
+        if left.first().is_some_and(is_cut) {
+            // Of the commit up to which it was pruned, events are left.
+            return Ok(());
+        }
+        for (key, value) in self.scan(keys::all_gone(), limit).await? {
             let gone: Gone = decode(&value)?;
             let told = gone.at.plus_seconds(REFUSALS_TOLD_SECONDS) < oldest;
             if told && gone.after < pruned {

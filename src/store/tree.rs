@@ -210,10 +210,9 @@ impl Tx<'_> {
     /// What is at the path, as a place; `None` when nothing is.
     pub async fn place_at(&mut self, path: &DavPath) -> Result<Option<Place>, StoreError> {
         let walk = self.walk(path).await?;
-        Ok(walk.found().map(|found| Place {
-            way: walk.chain().iter().map(|step| step.id).collect(),
-            path: path.to_plain(),
-            is_collection: found.is_collection(),
+        Ok(walk.found().map(|found| {
+            let way = walk.chain().iter().map(|step| step.id).collect();
+            Place::new(way, path.to_plain(), found.is_collection())
         }))
     }
 
@@ -222,11 +221,10 @@ impl Tx<'_> {
         let Some(trail) = self.trail(id).await? else {
             return Ok(None);
         };
-        Ok(Some(Place {
-            path: path_along(&trail)?.to_plain(),
-            way: trail.iter().map(|step| step.id).collect(),
-            is_collection: trail.last().is_some_and(Resource::is_collection),
-        }))
+        let way = trail.iter().map(|step| step.id).collect();
+        let path = path_along(&trail)?.to_plain();
+        let is_collection = trail.last().is_some_and(Resource::is_collection);
+        Ok(Some(Place::new(way, path, is_collection)))
     }
 
     /// Makes `resource` a member of `parent`, with `content` unless it is a collection.

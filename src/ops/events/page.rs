@@ -13,7 +13,6 @@ use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
 use crate::rights::{Grant, Position, Privilege, Privileges};
 use crate::store::engine::{StoreError, Txn};
-use crate::store::events::Mark;
 use crate::store::tx::Tx;
 
 /// Most events in one page.
@@ -21,6 +20,9 @@ pub const PAGE_MAX: usize = 1_000;
 
 /// Rows that one transaction looks through: for somebody who may read little most are passed over.
 const ROWS_MAX: usize = 2_000;
+
+/// What a page may have in bytes, but for its last event: most events have some 200.
+const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Rows that one page looks through.
 const LOOKED_THROUGH_MAX: usize = 200_000;
@@ -79,14 +81,24 @@ pub struct EventView {
     pub shows_token: bool,
 }
 
+impl EventPage {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|view| view.event.bytes()).sum()
+    }
+}
+
 impl Dav {
-    /// The next page of the record. What it tells is durable. A page that is not full is the last
-    /// one: that little of much is to be seen must not tell how much there is.
+    /// The next page of the record. What it tells is durable. A short page is the last one, unless
+    /// very much lies behind it: that little is to be seen must not tell how much there is.
     pub async fn events(&self, ask: &EventAsk) -> Result<EventPage, DavError> {
         let limit = ask.limit.clamp(1, PAGE_MAX);
         let mut whole = self.read_page(ask, ask.since, limit).await?;
         let mut looked_through = ROWS_MAX;
-        while whole.more && whole.events.len() < limit && looked_through < LOOKED_THROUGH_MAX {
+        while whole.more
+            && whole.events.len() < limit
+            && whole.bytes() < PAGE_BYTES_MAX
+            && looked_through < LOOKED_THROUGH_MAX
+        {
             let since = Since::After(whole.next);
             let left = limit - whole.events.len();
             let page = self.read_page(ask, since, left).await?;
@@ -125,18 +137,20 @@ async fn page(
         None => None,
     };
     let pruned = tx.pruned_events().await?;
+    let asked_behind = matches!(since, Since::After(_));
     let since = match since {
         Since::Start => pruned,
         Since::Now => tx.last_event().await?,
         Since::After(cursor) => places.decipher(cursor)?,
     };
-    let missed = since < pruned && since != Mark::START;
+    let missed = asked_behind && since < pruned;
     let (found, mut more) = tx.events(since.max(pruned), ROWS_MAX).await?;
     let mut reader = Reader::of(&mut tx, &ask.principal).await?;
     let mut events = Vec::new();
     let mut next = since.max(pruned);
+    let mut bytes = 0;
     for (mark, event) in found {
-        if events.len() == limit {
+        if events.len() == limit || bytes >= PAGE_BYTES_MAX {
             more = true;
             break;
         }
@@ -148,6 +162,7 @@ async fn page(
         // Once more: where something came from may be what the reader must not know.
         let view = reader.view(&mut tx, event).await?;
         if let Some((event, shows_token)) = view.filter(|(event, _)| is_wanted(event)) {
+            bytes += event.bytes();
             events.push(EventView {
                 id: places.of_event(mark),
                 event,
@@ -176,8 +191,14 @@ async fn find(tx: &mut Tx<'_>, ask: &EventAsk, target: &Target) -> Result<Resour
 }
 
 fn concerns(event: &Event, id: ResourceId) -> bool {
-    let from = event.what.from();
-    event.place.way.contains(&id) || from.is_some_and(|from| from.way.contains(&id))
+    let is_on = |place: &Place| place.way.contains(&id);
+    let refused = match &event.what {
+        What::Refused { by, .. } => &by[..],
+        _ => &[],
+    };
+    is_on(&event.place)
+        || event.what.from().is_some_and(is_on)
+        || refused.iter().any(|lock| is_on(&lock.root))
 }
 
 /// Somebody who reads the record, with the grants that were looked up so far.

@@ -35,8 +35,13 @@ impl Dav {
         let age = u64::from(config.keep_days).saturating_mul(DAY_MS);
         let oldest = Timestamp(now.0.saturating_sub(age));
         let mut counted = self.count_events(now).await?;
+        let mut has_pruned = false;
         loop {
             let surplus = counted.rows.saturating_sub(config.keep);
+            if surplus == 0 && !self.has_events_before(oldest).await? {
+                *self.counted() = counted;
+                break;
+            }
             let pruning = (now, oldest, surplus);
             let removed = self.write(&pruning, |txn, (now, oldest, surplus)| {
                 Box::pin(async move {
@@ -47,10 +52,28 @@ impl Dav {
             let removed = removed.await?;
             counted.rows = counted.rows.saturating_sub(removed);
             *self.counted() = counted;
+            has_pruned |= removed > 0;
             if removed < PAGE / 2 {
-                return Ok(());
+                break;
             }
         }
+        if has_pruned {
+            self.write(&now, |txn, now| {
+                Box::pin(async move { Ok(Tx::new(txn, *now).forget_gone(PAGE).await?) })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn has_events_before(&self, oldest: Timestamp) -> Result<bool, DavError> {
+        self.read(&oldest, |txn, oldest| {
+            Box::pin(async move {
+                let first = Tx::new(txn, *oldest).oldest_event().await?;
+                Ok(first.is_some_and(|event| event.at < *oldest))
+            })
+        })
+        .await
     }
 
     async fn count_events(&self, now: Timestamp) -> Result<Counted, DavError> {

@@ -141,6 +141,7 @@ impl Dav {
                 })
             })
             .await?;
+            self.tell_commit();
         }
         Ok(())
     }

@@ -49,12 +49,27 @@ pub(in crate::ops) fn locks_lost(
 ) -> Result<(), StoreError> {
     for (lock, place) in lost {
         if lock.stands_at(ask.now) {
-            lock_ended(tx, ask, &lock, place)?;
+            lock_released(tx, ask, &lock, place)?;
         } else {
             tx.record(&Event::expired(&lock, place))?;
         }
     }
     Ok(())
+}
+
+/// Writes down that a lock ends with its resource, or gives way to others, whoever does that.
+pub(in crate::ops) fn lock_released(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    lock: &Lock,
+    place: Place,
+) -> Result<(), StoreError> {
+    tell(
+        tx,
+        ask,
+        place,
+        What::Lock(LockChange::Released, lock.into()),
+    )
 }
 
 /// Writes down that the asking user ends a lock, which still stands.
@@ -73,14 +88,10 @@ pub(in crate::ops) fn lock_ended(
 }
 
 impl Visit<'_> {
-    /// The place of what was found, or of the gap, at the end of the way.
+    /// The place of what was found, or else of the last collection on the way.
     pub(in crate::ops) fn place(&self) -> Place {
-        let chain = self.walk.chain();
-        Place {
-            way: chain.iter().map(|step| step.id).collect(),
-            path: self.path.to_plain(),
-            is_collection: self.walk.found().is_some_and(Resource::is_collection),
-        }
+        let last = self.walk.chain().last();
+        self.place_on_way(last.map_or(ResourceId::ROOT, |last| last.id))
     }
 
     /// The place of something on the way, such as the root of a lock that covers its end.
@@ -89,20 +100,15 @@ impl Visit<'_> {
         let index = chain.iter().position(|step| step.id == id);
         let chain = &chain[..index.map_or(chain.len(), |index| index + 1)];
         let names = self.path.names().iter().take(chain.len() - 1).cloned();
-        Place {
-            way: chain.iter().map(|step| step.id).collect(),
-            path: names.collect::<DavPath>().to_plain(),
-            is_collection: chain.last().is_some_and(Resource::is_collection),
-        }
+        let way = chain.iter().map(|step| step.id).collect();
+        let is_collection = chain.last().is_some_and(Resource::is_collection);
+        Place::new(way, names.collect::<DavPath>().to_plain(), is_collection)
     }
 
     /// The place of what is made, or put in the place of something else, at the end of the way.
     pub(in crate::ops) fn place_of(&self, id: ResourceId, is_collection: bool) -> Place {
         let above = self.walk.ancestor_ids();
-        Place {
-            way: above.into_iter().chain([id]).collect(),
-            path: self.path.to_plain(),
-            is_collection,
-        }
+        let way = above.into_iter().chain([id]).collect();
+        Place::new(way, self.path.to_plain(), is_collection)
     }
 }

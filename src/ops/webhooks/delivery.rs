@@ -142,7 +142,10 @@ impl Dav {
         };
         let limit = match webhook.state {
             State::Gone => return Ok(Due::Stopped),
-            State::Failing { retry, .. } if retry > now => return Ok(Due::Later(retry)),
+            // A clock that was set back must not make it rest for as long.
+            State::Failing { retry, .. } if retry > now && retry <= self.latest_retry(now) => {
+                return Ok(Due::Later(retry));
+            }
             State::Failing { events, .. } if events > 0 => limit.min(events),
             State::Failing { .. } | State::Working => limit,
         };
@@ -181,6 +184,11 @@ impl Dav {
         .await
     }
 
+    /// When the next attempt is due at the latest.
+    fn latest_retry(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(self.config.webhooks.retry_seconds_max)
+    }
+
     /// What a webhook wants to know.
     pub(super) fn webhook_asks(
         &self,
@@ -192,10 +200,7 @@ impl Dav {
         Ok(EventAsk {
             principal,
             now,
-            since: match since {
-                Mark::START => Since::Start,
-                mark => Since::After(self.places.of_page(mark)?),
-            },
+            since: Since::After(self.places.of_page(since)?),
             about: webhook.about.map(Target::Id),
             limit,
         })

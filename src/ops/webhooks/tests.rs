@@ -139,9 +139,12 @@ async fn what_was_pruned_is_said_to_be_missed_once() {
     make(&dav, "/6").await;
     assert!(!page(&dav, from_now, NOW).await.page.missed);
     assert!(
-        !page(&dav, from_start, NOW).await.page.missed,
-        "it wants what there is"
+        page(&dav, from_start, NOW).await.page.missed,
+        "it wanted all"
     );
+    let late = hook(&dav, "alice", None, Begin::Start).await;
+    let what_there_is = page(&dav, late, NOW).await;
+    assert!(!what_there_is.page.missed);
 }
 
 #[tokio::test]
