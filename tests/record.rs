@@ -248,8 +248,9 @@ impl Run {
     }
 
     async fn label(&self, dice: &mut Dice, ask: &Ask) -> Result<(), DavError> {
-        let label = [None, Some("name")][dice.roll(2)];
-        self.dav.label(ask, 1, label).await?;
+        // Never the one that it has: then nothing would happen.
+        let label = dice.roll(usize::MAX).to_string();
+        self.dav.label(ask, 1, Some(&label)).await?;
         self.note(|all| all.labels += 1);
         Ok(())
     }

@@ -328,7 +328,7 @@ async fn a_version_may_take_the_place_of_one_with_the_same_content() {
     }
 }
 
-/// davfs2 locks a temporary file, moves it over the original while it is still empty, and uploads it
+/// davfs2 locks a temporary file, moves it over the original while it is empty, and uploads it
 /// a moment later: all of that is under one lock.
 #[tokio::test]
 async fn what_is_moved_over_a_file_before_it_is_uploaded_is_one_version() {
