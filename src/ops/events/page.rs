@@ -87,49 +87,60 @@ impl EventPage {
     }
 }
 
+/// What still fits into a page; one event always does.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    events: usize,
+    bytes: usize,
+}
+
+/// What one transaction read of a page.
+struct Part {
+    page: EventPage,
+    /// Whether an event that the reader may see did not fit.
+    is_full: bool,
+}
+
 impl Dav {
-    /// The next page of the record. What it tells is durable. A short page is the last one, unless
-    /// very much lies behind it: that little is to be seen must not tell how much there is.
+    /// The next page of the record. What it tells is durable. It says that there may be more only
+    /// where there is more that this user may see: what is passed over must not tell that it is.
     pub async fn events(&self, ask: &EventAsk) -> Result<EventPage, DavError> {
         let limit = ask.limit.clamp(1, PAGE_MAX);
-        let mut whole = self.read_page(ask, ask.since, limit).await?;
+        let room = |events: usize, bytes: usize| Room {
+            events: limit - events,
+            bytes: PAGE_BYTES_MAX.saturating_sub(bytes),
+        };
+        let first = self.read_part(ask, ask.since, room(0, 0)).await?;
+        let (mut whole, mut is_full) = (first.page, first.is_full);
         let mut looked_through = ROWS_MAX;
-        while whole.more
-            && whole.events.len() < limit
-            && whole.bytes() < PAGE_BYTES_MAX
-            && looked_through < LOOKED_THROUGH_MAX
-        {
+        while whole.more && !is_full && looked_through < LOOKED_THROUGH_MAX {
             let since = Since::After(whole.next);
-            let left = limit - whole.events.len();
-            let page = self.read_page(ask, since, left).await?;
-            whole.events.extend(page.events);
-            (whole.next, whole.more) = (page.next, page.more);
-            whole.missed |= page.missed;
+            let left = room(whole.events.len(), whole.bytes());
+            let part = self.read_part(ask, since, left).await?;
+            whole.events.extend(part.page.events);
+            (whole.next, whole.more) = (part.page.next, part.page.more);
+            whole.missed |= part.page.missed;
+            is_full = part.is_full;
             looked_through += ROWS_MAX;
         }
         Ok(whole)
     }
 
-    async fn read_page(
-        &self,
-        ask: &EventAsk,
-        since: Since,
-        limit: usize,
-    ) -> Result<EventPage, DavError> {
-        let reading = (&self.places, ask, since, limit);
-        self.read_durable(&reading, |txn, (places, ask, since, limit)| {
-            Box::pin(page(txn, places, ask, (*since, *limit)))
+    async fn read_part(&self, ask: &EventAsk, since: Since, room: Room) -> Result<Part, DavError> {
+        let reading = (&self.places, ask, since, room);
+        self.read_durable(&reading, |txn, (places, ask, since, room)| {
+            Box::pin(part(txn, places, ask, (*since, *room)))
         })
         .await
     }
 }
 
-async fn page(
+async fn part(
     txn: &mut dyn Txn,
     places: &Places,
     ask: &EventAsk,
-    (since, limit): (Since, usize),
-) -> Result<EventPage, DavError> {
+    (since, room): (Since, Room),
+) -> Result<Part, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let about = match &ask.about {
         Some(Target::Id(id)) => Some(*id),
@@ -144,39 +155,34 @@ async fn page(
         Since::After(cursor) => places.decipher(cursor)?,
     };
     let missed = asked_behind && since < pruned;
-    let (found, mut more) = tx.events(since.max(pruned), ROWS_MAX).await?;
+    let (found, more) = tx.events(since.max(pruned), ROWS_MAX).await?;
     let mut reader = Reader::of(&mut tx, &ask.principal).await?;
     let mut events = Vec::new();
     let mut next = since.max(pruned);
-    let mut bytes = 0;
+    let (mut bytes, mut is_full) = (0, false);
     for (mark, event) in found {
-        if events.len() == limit || bytes >= PAGE_BYTES_MAX {
-            more = true;
+        let view = reader.view_about(&mut tx, event, about).await?;
+        let no_room = events.len() == room.events || bytes >= room.bytes;
+        is_full = view.is_some() && no_room;
+        if is_full {
             break;
         }
         next = mark;
-        let is_wanted = |event: &Event| about.is_none_or(|id| concerns(event, id));
-        if !is_wanted(&event) {
-            continue;
-        }
-        // Once more: where something came from may be what the reader must not know.
-        let view = reader.view(&mut tx, event).await?;
-        if let Some((event, shows_token)) = view.filter(|(event, _)| is_wanted(event)) {
-            bytes += event.bytes();
-            events.push(EventView {
-                id: places.of_event(mark),
-                event,
-                shows_token,
-            });
-        }
+        bytes += view.as_ref().map_or(0, |(event, _)| event.bytes());
+        events.extend(view.map(|(event, shows_token)| EventView {
+            id: places.of_event(mark),
+            event,
+            shows_token,
+        }));
     }
-    Ok(EventPage {
+    let page = EventPage {
         events,
         about,
         next: places.of_page(next)?,
-        more,
+        more: more || is_full,
         missed,
-    })
+    };
+    Ok(Part { page, is_full })
 }
 
 async fn find(tx: &mut Tx<'_>, ask: &EventAsk, target: &Target) -> Result<ResourceId, DavError> {
@@ -215,6 +221,22 @@ impl<'a> Reader<'a> {
             has_gone: tx.has_gone_grants().await?,
             grants: HashMap::new(),
         })
+    }
+
+    /// The same as [`Reader::view`], if it is about what is wanted.
+    async fn view_about(
+        &mut self,
+        tx: &mut Tx<'_>,
+        event: Event,
+        about: Option<ResourceId>,
+    ) -> Result<Option<(Event, bool)>, StoreError> {
+        let is_wanted = |event: &Event| about.is_none_or(|id| concerns(event, id));
+        if !is_wanted(&event) {
+            return Ok(None);
+        }
+        // Once more: where something came from may be what the reader must not know.
+        let view = self.view(tx, event).await?;
+        Ok(view.filter(|(event, _)| is_wanted(event)))
     }
 
     /// The event without what the reader must not know, and whether they may know the token of its

@@ -491,6 +491,44 @@ async fn long_events_come_back_whole_and_in_pages() {
     assert!(paths.into_iter().eq(expect));
 }
 
+/// Whether a full page is the last one does not tell what lies behind it and is not to be seen.
+#[tokio::test]
+async fn more_is_said_only_of_what_may_be_seen() {
+    let dav = Dav::memory(NOW).await;
+    let nothing = Manner::default();
+    dav.make_collection(&by(0, "/hidden")).await.unwrap();
+    hide(&dav, "/hidden", 2).await;
+    put(&dav, &by(1, "/a"), nothing).await.unwrap();
+    let behind = async |since| {
+        let wanted = EventAsk {
+            since,
+            limit: 1,
+            ..wanting(2)
+        };
+        let page = dav.events(&wanted).await.unwrap();
+        let told: Vec<String> = page.events.iter().map(short).collect();
+        (told, page.more, Since::After(page.next))
+    };
+    let a = vec!["resource.created /a".to_owned()];
+    let (told, more, _) = behind(Since::Start).await;
+    assert_eq!((&told, more), (&a, false));
+    for _ in 0..2_100 {
+        put(&dav, &by(1, "/hidden/f"), nothing).await.unwrap();
+    }
+    let (told, more, _) = behind(Since::Start).await;
+    assert_eq!((&told, more), (&a, false));
+    put(&dav, &by(1, "/b"), nothing).await.unwrap();
+    let (told, more, next) = behind(Since::Start).await;
+    assert_eq!((told, more), (a, true));
+    let (told, more, next) = behind(next).await;
+    assert_eq!(
+        (told, more),
+        (vec!["resource.created /b".to_owned()], false)
+    );
+    let (told, more, _) = behind(next).await;
+    assert!(told.is_empty() && !more);
+}
+
 #[tokio::test]
 async fn the_record_is_as_long_as_wanted_and_says_what_is_missing() {
     let dav = Dav::memory(NOW).await;
