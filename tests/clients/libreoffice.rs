@@ -183,7 +183,9 @@ struct Office {
 impl Office {
     fn start(user: &str) -> Self {
         let profile = TempDir::new().unwrap();
-        let pipe = format!("lockkeeper-{}-{user}", std::process::id());
+        // Tests run side by side, also those of the same user.
+        let own = profile.path().file_name().unwrap().to_string_lossy();
+        let pipe = format!("lockkeeper-{}-{user}", own.trim_start_matches('.'));
         let program = Command::new("soffice")
             .args(["--headless", "--norestore", "--nologo", "--nodefault"])
             .arg(format!("--accept=pipe,name={pipe};urp;"))
