@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use super::check_out::end_check_out;
-use super::events::tell;
+use super::events::{tell, tell_made};
 use super::gate::{clear, judge};
 use super::intake::{Doubt, Intake};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::blobs::ContentReader;
-use crate::event::{VersionFact, What};
+use crate::event::What;
 use crate::lock::rules::{Cleared, Doing};
 use crate::lock::{Lock, LockToken};
 use crate::protocol::error::DavError;
@@ -17,7 +17,7 @@ use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::time::Timestamp;
 use crate::resource::{Place, Resource, ResourceId};
 use crate::store::NewContent;
-use crate::store::engine::{Mode, StoreError, Txn};
+use crate::store::engine::{Mode, Txn};
 use crate::store::tx::Tx;
 
 /// The bytes of one version of a file.
@@ -312,21 +312,6 @@ async fn allow_upload(
     };
     judge(tx, ask, visit, Safe::No).await?;
     clear(tx, dav, ask, visit, doing).await
-}
-
-/// Writes down that `made` is new at the end of the way.
-pub(super) fn tell_made(
-    tx: &mut Tx<'_>,
-    ask: &Ask,
-    visit: &Visit<'_>,
-    made: &Resource,
-) -> Result<(), StoreError> {
-    let what = What::Created {
-        version: made.content.as_ref().map(VersionFact::from),
-        from: None,
-    };
-    let place = visit.place_of(made.id, made.is_collection());
-    tell(tx, ask, place, what)
 }
 
 async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploaded, DavError> {

@@ -1,11 +1,10 @@
 //! Copying. Content is shared, so a file costs the same whatever its size.
 
 use super::content::Outcome;
-use super::events::tell;
+use super::events::{tell, tell_overwritten};
 use super::gate::{clear, judge};
 use super::ids::random_version;
 use super::landing::{Landed, Transfer, land, vacate};
-use super::relocate::tell_overwritten;
 use super::target::Destination;
 use super::versions::{judge_version, make_present};
 use super::visit::{Visitor, visit};
@@ -142,7 +141,7 @@ async fn copy(
             .await?;
         tx.replace_properties(&cleared, landing.parent, resource, &to)
             .await?;
-        tell_overwritten(&mut tx, ask, &landing, &to, visit.place())?;
+        tell_overwritten(&mut tx, ask, &landing.visit, &to, visit.place())?;
         return Ok(Landed::OnFile(to));
     }
     let cleared = vacate(&mut tx, transfer, &landing).await?;

@@ -13,7 +13,9 @@ pub(super) use cursor::Places;
 pub use page::{EventAsk, EventPage, EventView, PAGE_MAX, Since};
 pub(super) use pruning::Counted;
 pub(super) use refusals::Refusals;
-pub(super) use telling::{lock_ended, lock_released, locks_lost, tell};
+pub(super) use telling::{
+    lock_ended, lock_released, locks_lost, tell, tell_made, tell_overwritten,
+};
 
 #[cfg(test)]
 mod tests;

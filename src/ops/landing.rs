@@ -2,11 +2,12 @@
 //! room there.
 
 use super::content::Outcome;
+use super::events::{locks_lost, tell};
 use super::gate::{clear, clear_vacated};
-use super::relocate::remove;
 use super::target::{Destination, Target};
 use super::visit::{Visit, visit_target};
 use super::{Ask, Dav};
+use crate::event::{Place, What};
 use crate::lock::rules::{Cleared, Doing};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Overwrite;
@@ -145,4 +146,17 @@ pub(super) async fn vacate(
         remove(tx, ask, &cleared, (landing.parent, occupant), place).await?;
     }
     clear_vacated(tx, dav, ask, &landing.visit, landing.parent).await
+}
+
+/// Removes something and writes that down.
+pub(super) async fn remove(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    cleared: &Cleared,
+    (parent, resource): (ResourceId, &Resource),
+    place: Place,
+) -> Result<(), DavError> {
+    let lost = tx.remove(cleared, parent, resource).await?;
+    locks_lost(tx, ask, lost)?;
+    Ok(tell(tx, ask, place, What::Deleted)?)
 }

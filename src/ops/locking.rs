@@ -1,8 +1,7 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
 use super::access::Principal;
-use super::content::tell_made;
-use super::events::{lock_ended, tell};
+use super::events::{lock_ended, tell, tell_made};
 use super::gate::{asker, clear, judge, lock_root_href, refused};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};

@@ -1,9 +1,9 @@
 //! Removing and moving.
 
 use super::content::Outcome;
-use super::events::{lock_released, locks_lost, tell};
+use super::events::{lock_released, tell, tell_overwritten};
 use super::gate::{clear, judge, refused};
-use super::landing::{Landed, Landing, Transfer, land, vacate};
+use super::landing::{Landed, Landing, Transfer, land, remove, vacate};
 use super::target::Destination;
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
@@ -58,19 +58,6 @@ impl Dav {
             .await?;
         Ok(self.tell_landed(&landed))
     }
-}
-
-/// Removes something and writes that down.
-pub(super) async fn remove(
-    tx: &mut Tx<'_>,
-    ask: &Ask,
-    cleared: &Cleared,
-    (parent, resource): (ResourceId, &Resource),
-    place: Place,
-) -> Result<(), DavError> {
-    let lost = tx.remove(cleared, parent, resource).await?;
-    locks_lost(tx, ask, lost)?;
-    Ok(tell(tx, ask, place, What::Deleted)?)
 }
 
 /// What a request wants removed or moved, and the collection that holds it.
@@ -191,27 +178,9 @@ async fn move_onto_file(
         .await?;
     tx.replace_properties(cleared, landing.parent, from, &to)
         .await?;
-    tell_overwritten(tx, ask, landing, &to, visit.place())?;
+    tell_overwritten(tx, ask, &landing.visit, &to, visit.place())?;
     remove(tx, ask, leaving, (parent, from), visit.place()).await?;
     Ok(to)
-}
-
-/// Writes down that a file got its next version from another one.
-pub(super) fn tell_overwritten(
-    tx: &mut Tx<'_>,
-    ask: &Ask,
-    landing: &Landing<'_>,
-    file: &Resource,
-    from: Place,
-) -> Result<(), DavError> {
-    let Some(content) = &file.content else {
-        return Ok(());
-    };
-    let what = What::Uploaded {
-        version: content.into(),
-        from: Some(from),
-    };
-    Ok(tell(tx, ask, landing.visit.place(), what)?)
 }
 
 /// The locks of a file that is moved onto `target` go along if that has none, and end otherwise.

@@ -1,6 +1,6 @@
 //! Writing events down, by the transaction that does what they tell of.
 
-use crate::event::{Event, LockChange, Place, What, Who};
+use crate::event::{Event, LockChange, Place, VersionFact, What, Who};
 use crate::lock::Lock;
 use crate::ops::Ask;
 use crate::ops::access::Principal;
@@ -85,6 +85,39 @@ pub(in crate::ops) fn lock_ended(
         LockChange::Forced
     };
     tell(tx, ask, place, What::Lock(change, lock.into()))
+}
+
+/// Writes down that `made` is new at the end of the way.
+pub(in crate::ops) fn tell_made(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    visit: &Visit<'_>,
+    made: &Resource,
+) -> Result<(), StoreError> {
+    let what = What::Created {
+        version: made.content.as_ref().map(VersionFact::from),
+        from: None,
+    };
+    let place = visit.place_of(made.id, made.is_collection());
+    tell(tx, ask, place, what)
+}
+
+/// Writes down that a file got its next version from another one.
+pub(in crate::ops) fn tell_overwritten(
+    tx: &mut Tx<'_>,
+    ask: &Ask,
+    there: &Visit<'_>,
+    file: &Resource,
+    from: Place,
+) -> Result<(), StoreError> {
+    let Some(content) = &file.content else {
+        return Ok(());
+    };
+    let what = What::Uploaded {
+        version: content.into(),
+        from: Some(from),
+    };
+    tell(tx, ask, there.place(), what)
 }
 
 impl Visit<'_> {
