@@ -4,11 +4,36 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::lock::{Lock, LockDepth, LockKind, LockScope, LockToken, UserId};
 use crate::protocol::headers::EntityTag;
 use crate::protocol::time::Timestamp;
 use crate::resource::{Content, ResourceId};
+
+/// A place in the record. Later ones are greater; most are never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Mark(pub [u8; 10]);
+
+impl Mark {
+    /// Before everything.
+    pub const START: Self = Self([0; 10]);
+
+    /// Of the events of one commit it is the same.
+    pub fn commit(&self) -> &[u8] {
+        &self.0[..8]
+    }
+}
+
+/// The identity of a webhook, which is told what happens. Never given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WebhookId(pub Uuid);
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// Something that happened. It is written by the transaction that did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,7 +23,8 @@ use crate::store::transact::transact;
 use crate::store::tx::Tx;
 use crate::store::webhooks::Webhook;
 
-pub use crate::store::webhooks::{SigningKey, State, WEBHOOKS_MAX, WebhookId};
+pub use crate::event::WebhookId;
+pub use crate::store::webhooks::{SigningKey, State, WEBHOOKS_MAX};
 pub use address::AddressError;
 pub use delivery::{Answer, Attempt, Courier, Due, Parcel};
 

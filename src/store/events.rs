@@ -5,33 +5,13 @@
 use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
-use super::engine::{APPENDED_KEY_BYTES, Key, StoreError};
+use super::engine::{Key, StoreError};
 use super::keys;
 use super::tx::{Tx, decode, encode};
-use crate::event::Event;
+use crate::event::{Event, Mark};
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
 use crate::rights::Grant;
-
-/// A place in the record. Later ones are greater; most are never used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Mark(pub [u8; APPENDED_KEY_BYTES]);
-
-impl Mark {
-    /// Before everything.
-    pub const START: Self = Self([0; APPENDED_KEY_BYTES]);
-
-    /// Of the events of one commit it is the same.
-    fn commit(&self) -> &[u8] {
-        &self.0[..8]
-    }
-
-    fn of(key: &Key) -> Result<Self, StoreError> {
-        let bytes = key.last_chunk().copied();
-        let short = || StoreError::Damaged("a row of the record has a short key".to_owned());
-        bytes.map(Self).ok_or_else(short)
-    }
-}
 
 /// What one row holds of an event: long paths make several rows, and each says how many follow.
 const PART_BYTES_MAX: usize = 4_000;
@@ -94,7 +74,7 @@ impl Tx<'_> {
         for (key, mut value) in rows {
             let following = value.try_get_u8().unwrap_or_default();
             parts.extend_from_slice(&value);
-            let mark = Mark::of(&key)?;
+            let mark = mark_of(&key)?;
             keys.push(key);
             if following == 0 {
                 events.push(Whole {
@@ -116,7 +96,7 @@ impl Tx<'_> {
         limit: usize,
     ) -> Result<(usize, Mark), StoreError> {
         let rows = self.scan(keys::events_behind(after), limit).await?;
-        let last = rows.last().map(|(key, _)| Mark::of(key)).transpose()?;
+        let last = rows.last().map(|(key, _)| mark_of(key)).transpose()?;
         Ok((rows.len(), last.unwrap_or(after)))
     }
 
@@ -124,7 +104,7 @@ impl Tx<'_> {
     /// none.
     pub async fn last_event(&mut self) -> Result<Mark, StoreError> {
         match self.last_row(keys::all_events()).await? {
-            Some((key, _)) => Mark::of(&key),
+            Some((key, _)) => mark_of(&key),
             None => self.pruned_events().await,
         }
     }
@@ -225,4 +205,10 @@ impl Tx<'_> {
         self.put(keys::event_secret(), &fresh)?;
         Ok(fresh)
     }
+}
+
+/// The place that an appended key ends with.
+fn mark_of(key: &Key) -> Result<Mark, StoreError> {
+    let short = || StoreError::Damaged("a row of the record has a short key".to_owned());
+    key.last_chunk().copied().map(Mark).ok_or_else(short)
 }

@@ -44,8 +44,7 @@ use uuid::Uuid;
 
 use super::credentials::{CredentialId, SecretHash};
 use super::engine::{Key, StoreError};
-use super::events::Mark;
-use super::webhooks::WebhookId;
+use crate::event::{Mark, WebhookId};
 use crate::lock::{LockToken, UserId};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::QName;

@@ -3,28 +3,17 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::engine::StoreError;
-use super::events::Mark;
 use super::keys;
 use super::tx::Tx;
+use crate::event::{Mark, WebhookId};
 use crate::lock::UserId;
 use crate::protocol::time::Timestamp;
 use crate::resource::ResourceId;
 
 /// Most webhooks of a server: each of them reads the record.
 pub const WEBHOOKS_MAX: usize = 100;
-
-/// The identity of a webhook. Never given twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WebhookId(pub Uuid);
-
-impl fmt::Display for WebhookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The key that pages are signed with. It is kept as it is, for a hash could not sign.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

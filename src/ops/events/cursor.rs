@@ -9,8 +9,8 @@ use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
+use crate::event::Mark;
 use crate::protocol::error::DavError;
-use crate::store::events::Mark;
 
 /// A place in the record, as it is told: the name of an event, or where a page of events ended.
 /// Only the store that told it understands it.

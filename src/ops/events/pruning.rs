@@ -2,10 +2,10 @@
 
 use std::sync::PoisonError;
 
+use crate::event::Mark;
 use crate::ops::Dav;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
-use crate::store::events::Mark;
 use crate::store::tx::Tx;
 
 /// Rows looked at in one transaction.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{WebhookError, address, backoff, named};
 use crate::config;
+use crate::event::{Mark, WebhookId};
 use crate::lock::UserId;
 use crate::ops::Dav;
 use crate::ops::access::Principal;
@@ -20,10 +21,9 @@ use crate::ops::target::Target;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::store::engine::Mode;
-use crate::store::events::Mark;
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
-use crate::store::webhooks::{SigningKey, State, Webhook, WebhookId};
+use crate::store::webhooks::{SigningKey, State, Webhook};
 
 /// Most characters of an error that are kept.
 const ERROR_CHARS_MAX: usize = 300;
