@@ -92,17 +92,28 @@ impl Dav {
 
     /// The file or collection at the path and, for a file, its bytes.
     pub async fn read_content(&self, ask: &Ask) -> Result<(Resource, Source), DavError> {
+        let find = || self.read(ask, |txn, ask| Box::pin(find_with_inline(txn, ask)));
+        self.open_found(ask, find).await
+    }
+
+    /// What `find` finds, with its bytes: those that are kept inline, or its content file.
+    pub(super) async fn open_found<F>(
+        &self,
+        ask: &Ask,
+        find: impl Fn() -> F,
+    ) -> Result<(Resource, Source), DavError>
+    where
+        F: Future<Output = Result<(Resource, Bytes), DavError>>,
+    {
         const ATTEMPTS: usize = 5;
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
-            let (resource, inline) = self
-                .read(ask, |txn, ask| Box::pin(find_with_inline(txn, ask)))
-                .await?;
+            let (resource, inline) = find().await?;
             let Some(Place::File(id)) = resource.content.as_ref().map(|content| content.place)
             else {
-                return Ok((resource, Source::Bytes(inline.unwrap_or_default())));
+                return Ok((resource, Source::Bytes(inline)));
             };
-            // Between reading the row and opening the file, an upload may have replaced both.
+            // Between reading the row and opening the file, an upload may have ended both.
             match self.blobs.open_content(id).await {
                 Ok(reader) => return Ok((resource, Source::File(reader))),
                 Err(error) => why = error.to_string(),
@@ -278,14 +289,11 @@ async fn find(txn: &mut dyn Txn, ask: &Ask) -> Result<Resource, DavError> {
     Ok(resource)
 }
 
-async fn find_with_inline(
-    txn: &mut dyn Txn,
-    ask: &Ask,
-) -> Result<(Resource, Option<Bytes>), DavError> {
+async fn find_with_inline(txn: &mut dyn Txn, ask: &Ask) -> Result<(Resource, Bytes), DavError> {
     let resource = find(txn, ask).await?;
     let inline = match resource.content.as_ref().map(|content| content.place) {
-        Some(Place::Inline(id)) => Some(Tx::new(txn, ask.now).inline_content(id).await?),
-        _ => None,
+        Some(Place::Inline(id)) => Tx::new(txn, ask.now).inline_content(id).await?,
+        _ => Bytes::new(),
     };
     Ok((resource, inline))
 }

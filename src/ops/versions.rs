@@ -103,29 +103,13 @@ impl Dav {
         ask: &Ask,
         number: u32,
     ) -> Result<(Resource, Source), DavError> {
-        const ATTEMPTS: usize = 5;
         let asking = (ask, number);
-        let mut why = String::new();
-        for _ in 0..ATTEMPTS {
-            let (resource, inline) = self
-                .read(&asking, |txn, (ask, number)| {
-                    Box::pin(find_version(txn, ask, *number))
-                })
-                .await?;
-            let Some(Place::File(id)) = resource.content.as_ref().map(|content| content.place)
-            else {
-                return Ok((resource, Source::Bytes(inline)));
-            };
-            // Between reading the row and opening the file, an upload may have ended both.
-            match self.blobs.open_content(id).await {
-                Ok(reader) => return Ok((resource, Source::File(reader))),
-                Err(error) => why = error.to_string(),
-            }
-        }
-        Err(DavError::Internal(format!(
-            "version {number} of {} cannot be read: {why}",
-            ask.target
-        )))
+        let find = || {
+            self.read(&asking, |txn, (ask, number)| {
+                Box::pin(find_version(txn, ask, *number))
+            })
+        };
+        self.open_found(ask, find).await
     }
 
     /// Makes the bytes of version `number` the next version of the file: an upload like any other
