@@ -3,10 +3,11 @@
 //!
 //! sled 0.34 is kept on a short leash, for reasons that were measured: its `flush` does not reach
 //! the disk (so we sync its log ourselves), its ranges are no snapshot (so a lock keeps writers
-//! out while somebody reads), and values above 4 KiB may go to files that it never syncs (so they
-//! are refused).
+//! out while somebody reads), values above 4 KiB may go to files that it never syncs (so they are
+//! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
 
 mod open;
+mod seal;
 
 use std::fmt;
 use std::ops::Range;
@@ -24,6 +25,7 @@ use super::group_commit::{CommitObserver, GroupCommit, NoObserver, Reporting};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 
 pub use open::OpenError;
+use seal::{seal, unsealed};
 
 /// How many rows one step of a scan reads, and one commit applies, on the thread of the caller:
 /// about two milliseconds.
@@ -181,8 +183,10 @@ impl Rows {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
-        let value = read(|| self.db()?.get(key).map_err(damaged))?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        read(|| {
+            let value = self.db()?.get(key).map_err(damaged)?;
+            value.map(|value| unsealed(key, &value)).transpose()
+        })
     }
 
     /// A page of at most `limit` rows of `range`, changed by `overlay`.
@@ -195,7 +199,7 @@ impl Rows {
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
         let owned = |row: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, value) = row.map_err(damaged)?;
-            Ok((Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value)))
+            Ok((Bytes::copy_from_slice(&key), unsealed(&key, &value)?))
         };
         read(|| {
             let rows = self
@@ -212,11 +216,14 @@ impl Rows {
         let mut batch = sled::Batch::default();
         for (key, value) in overlay.into_rows(number) {
             match value {
-                Some(value) => batch.insert(&key[..], &value[..]),
+                Some(value) => batch.insert(&key[..], seal(&key, &value)),
                 None => batch.remove(&key[..]),
             }
         }
-        batch.insert(open::COMMIT_ROW, &number.to_be_bytes());
+        batch.insert(
+            open::COMMIT_ROW,
+            seal(open::COMMIT_ROW, &number.to_be_bytes()),
+        );
         let db = self.db()?;
         if let Err(error) = open::no_panic(|| db.apply_batch(batch).map_err(|e| e.to_string())) {
             // Some of the batch may be in sled's memory, and nothing can take it out again.
