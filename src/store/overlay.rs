@@ -97,6 +97,11 @@ impl Overlay {
         self.rows.get(key)
     }
 
+    /// Forgets what was written under keys below this one.
+    pub(super) fn forget_below(&mut self, key: &Key) {
+        self.rows = self.rows.split_off(key);
+    }
+
     /// The rows to change when this becomes the commit of this number. Appended rows come last.
     pub(super) fn into_rows(self, number: u64) -> impl Iterator<Item = (Key, Option<Bytes>)> {
         let appended = self.appended.into_iter().zip(0_u16..);
