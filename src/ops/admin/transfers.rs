@@ -10,4 +10,17 @@ pub enum TransferCommand {
     /// The server tells all rows, as [`crate::backup::rows`] has them. Then the client sends a byte
     /// whenever it has come further, and no content file goes until it hangs up.
     Backup,
+    /// The server sends an item and, of a file, its bytes, until all are sent.
+    Export {
+        /// What, as typed.
+        path: String,
+    },
+    /// The client sends items. The server answers each; when it says so, the bytes of a file
+    /// follow, and another answer.
+    Import {
+        /// Who brings them in.
+        user: String,
+        /// Whether files that are there get a new version, rather than stay as they are.
+        overwrite: bool,
+    },
 }
