@@ -15,6 +15,7 @@ mod keys;
 mod locks;
 pub mod memory;
 mod overlay;
+mod past;
 mod properties;
 pub mod sled;
 pub mod transact;

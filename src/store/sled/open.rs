@@ -14,15 +14,16 @@ use thiserror::Error;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
+use super::seal::{seal, unseal};
 
 /// The row that holds the number of the last commit.
 pub(super) const COMMIT_ROW: &[u8] = b"\0commit";
 /// The row that holds the format.
 const FORMAT_ROW: &[u8] = b"\0format";
 
-/// What the rows mean, those of this engine and those above the seam. Raised when an older
-/// Lockkeeper would misread them.
-const FORMAT: u64 = 1;
+/// What the rows and content files mean, those of this engine and those above the seam. Raised when
+/// an older Lockkeeper would misread them. Format 1 was that of builds before the first release.
+const FORMAT: u64 = 2;
 
 /// sled's log, which never changes its name.
 const LOG_FILE: &str = "db";
@@ -76,6 +77,18 @@ pub enum OpenError {
          up to {FORMAT}); use that version or a later one", dir.display()
     )]
     Newer {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// A build from before the first release wrote it.
+    #[error(
+        "the store in {} was made by a test build from before Lockkeeper 0.1 (format {found}; this \
+         one knows format {FORMAT}); copy the files out with that build and into a new store with \
+         `lockkeeper import`", dir.display()
+    )]
+    Older {
         /// The folder.
         dir: PathBuf,
         /// Its format.
@@ -183,8 +196,13 @@ impl Folder {
         }
         let (note, promised) = self.open_note()?;
         let db = self.open_sled(&self.dir, cache_bytes)?;
-        let number = self.read_number(&db, COMMIT_ROW)?;
-        let found = number.unwrap_or(0);
+        let is_new = db.is_empty();
+        let found = if is_new {
+            0
+        } else {
+            self.check_format(&db)?;
+            self.read_commit(&db)?
+        };
         if found < promised {
             return Err(OpenError::LostHistory {
                 dir: self.dir.clone(),
@@ -192,7 +210,9 @@ impl Folder {
                 promised,
             });
         }
-        self.check_format(&db)?;
+        if is_new {
+            self.begin(&db)?;
+        }
         let file = File::open(self.dir.join(LOG_FILE)).map_err(|error| self.failed(error))?;
         let mut log = SledLog {
             db: db.clone(),
@@ -226,7 +246,7 @@ impl Folder {
         }
         fs::create_dir(&draft).map_err(failed)?;
         let db = self.open_sled(&draft, cache_bytes)?;
-        self.check_format(&db)?;
+        self.begin(&db)?;
         db.flush().map_err(|error| self.sled_error(error))?;
         drop(db);
         let released = wait_until_released(&draft);
@@ -267,31 +287,38 @@ impl Folder {
         }
     }
 
+    /// Writes the first rows of a new store.
+    fn begin(&self, db: &sled::Db) -> Result<(), OpenError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(FORMAT_ROW, &FORMAT.to_be_bytes());
+        batch.insert(COMMIT_ROW, seal(COMMIT_ROW, &0_u64.to_be_bytes()));
+        db.apply_batch(batch)
+            .map_err(|error| self.sled_error(error))
+    }
+
+    /// This row has the same form in every format, so that every Lockkeeper can tell what it has.
     fn check_format(&self, db: &sled::Db) -> Result<(), OpenError> {
-        match self.read_number(db, FORMAT_ROW)? {
-            Some(found) if found > FORMAT => Err(OpenError::Newer {
-                dir: self.dir.clone(),
-                found,
-            }),
-            Some(_) => Ok(()),
-            None if db.is_empty() => {
-                let mut batch = sled::Batch::default();
-                batch.insert(FORMAT_ROW, &FORMAT.to_be_bytes());
-                batch.insert(COMMIT_ROW, &0_u64.to_be_bytes());
-                db.apply_batch(batch)
-                    .map_err(|error| self.sled_error(error))
-            }
+        let dir = self.dir.clone();
+        let row = db.get(FORMAT_ROW).map_err(|error| self.sled_error(error))?;
+        match row.map(|row| <[u8; 8]>::try_from(&row[..])) {
+            Some(Ok(format)) => match u64::from_be_bytes(format) {
+                FORMAT => Ok(()),
+                found if found > FORMAT => Err(OpenError::Newer { dir, found }),
+                found => Err(OpenError::Older { dir, found }),
+            },
+            Some(Err(_)) => Err(self.damaged("the row that tells its format is torn".to_owned())),
             None => Err(self.damaged("it has rows, but none that tells its format".to_owned())),
         }
     }
 
-    fn read_number(&self, db: &sled::Db, key: &[u8]) -> Result<Option<u64>, OpenError> {
-        let Some(value) = db.get(key).map_err(|error| self.sled_error(error))? else {
-            return Ok(None);
-        };
-        let number = <[u8; 8]>::try_from(&value[..]);
-        let number = number.map_err(|_| self.damaged(format!("a number of {} bytes", value.len())));
-        Ok(Some(u64::from_be_bytes(number?)))
+    /// The number of the last commit.
+    fn read_commit(&self, db: &sled::Db) -> Result<u64, OpenError> {
+        let row = db.get(COMMIT_ROW).map_err(|error| self.sled_error(error))?;
+        let row = row.ok_or_else(|| self.damaged("it has no commit number".to_owned()))?;
+        let number = unseal(COMMIT_ROW, &row).map_err(|error| self.damaged(error.to_string()))?;
+        let number = <[u8; 8]>::try_from(number);
+        let number = number.map_err(|_| self.damaged("the commit number is torn".to_owned()))?;
+        Ok(u64::from_be_bytes(number))
     }
 
     /// Makes the files of sled and their names durable, and the name of the folder itself.
