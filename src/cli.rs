@@ -233,11 +233,10 @@ fn sync_way_to(data: &Path) -> io::Result<()> {
     let data = data.canonicalize()?;
     let volume = fs::metadata(&data)?.dev();
     for folder in data.ancestors().skip(1) {
-        let synced = match fs::metadata(folder)?.dev() == volume {
-            true => File::open(folder).and_then(|folder| folder.sync_all()),
-            false => return Ok(()),
-        };
-        match synced {
+        if fs::metadata(folder)?.dev() != volume {
+            break;
+        }
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
             // Not to be read, so nobody of ours has made it, or anything in it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             synced => synced?,

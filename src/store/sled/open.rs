@@ -34,6 +34,8 @@ const NOTE_FILE: &str = "commit-number";
 const NOTE_PLACES: [u64; 2] = [0, 4096];
 /// What is not yet whole ends so.
 const DRAFT_SUFFIX: &str = ".new";
+/// As sled calls it.
+const SLED_DRAFT_SUFFIX: &str = ".generating";
 
 const OPEN_THREAD: &str = "store-open";
 
@@ -195,6 +197,7 @@ impl Folder {
             self.make(cache_bytes)?;
         }
         let (note, promised) = self.open_note()?;
+        remove_sled_drafts(&self.dir).map_err(|error| self.failed(error))?;
         let db = self.open_sled(&self.dir, cache_bytes)?;
         let is_new = db.is_empty();
         let found = if is_new {
@@ -386,6 +389,18 @@ fn noted(file: &File, at: u64) -> Option<u64> {
     file.read_exact_at(&mut bytes, at).ok()?;
     let number = (u128::from_be_bytes(bytes) >> 64) as u64;
     (bytes == note_bytes(number)).then_some(number)
+}
+
+/// A crash amid the start may leave half of a snapshot of sled's page table, and sled would take
+/// it for the latest one and for damage. Without it sled reads on in the log from the one before.
+fn remove_sled_drafts(dir: &Path) -> io::Result<()> {
+    for member in fs::read_dir(dir)? {
+        let path = member?.path();
+        if path.to_string_lossy().ends_with(SLED_DRAFT_SUFFIX) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn sync_members(dir: &Path) -> io::Result<()> {
