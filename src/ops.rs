@@ -245,6 +245,11 @@ impl Dav {
         Ok(self.blobs.space()?)
     }
 
+    /// Whether anything can be changed; if not, why.
+    pub fn health(&self) -> Result<(), DavError> {
+        Ok(self.engine.health()?)
+    }
+
     /// There may be news for those who follow the record.
     fn tell_commit(&self) {
         self.committed.send_replace(());

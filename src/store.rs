@@ -47,6 +47,9 @@ impl From<StoreError> for DavError {
             StoreError::Busy => {
                 Self::Unavailable("too many changes at the same moment; try again".to_owned())
             }
+            StoreError::Frozen(_) => Self::Unavailable(format!(
+                "{error}; reading still works, and so does everything else as soon as the disk does"
+            )),
             StoreError::Damaged(_) | StoreError::DamagedRow(_) | StoreError::Failed(_) => {
                 Self::Internal(error.to_string())
             }

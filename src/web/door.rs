@@ -248,9 +248,15 @@ impl Door {
 
     fn health(&self) -> Response<Body> {
         if self.stopping.load(Ordering::Acquire) {
-            text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-        } else {
-            text(StatusCode::OK, "ok\n")
+            return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+        }
+        match self.dav.health() {
+            Ok(()) => text(StatusCode::OK, "ok\n"),
+            // Anybody may ask: why, says the log.
+            Err(_) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store cannot be written; reading goes on\n",
+            ),
         }
     }
 
