@@ -176,7 +176,7 @@ mod tests {
     use crate::store::engine::{Engine as _, Mode};
     use crate::store::memory::MemoryEngine;
 
-    fn is_damaged<T: std::fmt::Debug>(read: Result<T, StoreError>) {
+    fn is_damaged<T: std::fmt::Debug>(read: &Result<T, StoreError>) {
         assert!(matches!(read, Err(StoreError::Damaged(_))), "{read:?}");
     }
 
@@ -185,10 +185,10 @@ mod tests {
         let row = encode(&(7_u64, "plan".to_owned())).unwrap();
         assert_eq!(decode(&row), Ok((7_u64, "plan".to_owned())));
         for end in 0..row.len() {
-            is_damaged(decode::<(u64, String)>(&row[..end]));
+            is_damaged(&decode::<(u64, String)>(&row[..end]));
         }
-        is_damaged(decode::<(u64, String)>(&[&row[..], &[0]].concat()));
-        is_damaged(decode::<(u64, String)>(&[&[2], &row[1..]].concat()));
+        is_damaged(&decode::<(u64, String)>(&[&row[..], &[0]].concat()));
+        is_damaged(&decode::<(u64, String)>(&[&[2], &row[1..]].concat()));
     }
 
     #[tokio::test]
@@ -197,6 +197,6 @@ mod tests {
         let mut tx = Tx::new(&mut *txn, Timestamp(0));
         tx.put(keys::next_id(), &(u64::MAX - 5)).unwrap();
         assert_eq!(tx.reserve_ids(5).await, Ok(u64::MAX - 5..u64::MAX));
-        is_damaged(tx.reserve_ids(1000).await);
+        is_damaged(&tx.reserve_ids(1000).await);
     }
 }
