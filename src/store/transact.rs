@@ -64,7 +64,7 @@ mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
 
-    use super::super::engine::{Key, Limits, Order};
+    use super::super::engine::{Key, Limits, Order, Snapshot};
     use super::super::memory::MemoryEngine;
     use super::*;
 
@@ -95,6 +95,14 @@ mod tests {
                 .store(left.saturating_sub(1), Ordering::SeqCst);
             let error = (left > 0).then(|| self.error.clone());
             Ok(Box::new(ContendedTxn { txn, error }))
+        }
+
+        async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+            self.engine.snapshot().await
+        }
+
+        async fn skip_to(&self, number: u64) -> Result<(), StoreError> {
+            self.engine.skip_to(number).await
         }
 
         fn limits(&self) -> Limits {

@@ -13,7 +13,7 @@ const INLINE_MAX: usize = 4_096;
 /// Waits until the server has tidied up, which must end with a file for each content. Their number.
 /// No content is uploaded twice, so equal bytes are shared ones.
 pub fn assert_nothing_is_left_over(server: &Server, reader: &Client, round: u64) -> usize {
-    crate::wait_until(|| {
+    super::wait_until(|| {
         let used = contents_in_use(reader);
         let found = content_files(&server.data().join("content"));
         if used == found {

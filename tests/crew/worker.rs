@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::dice::Dice;
+use super::exchange::{Line, Request};
 use crate::common::{Client, Server};
-use crate::dice::Dice;
-use crate::exchange::{Line, Request};
 use crate::programs::elements;
 
 /// So few that overwriting, moving onto and locking again happen all the time.
@@ -55,13 +55,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(number: u64) -> Self {
+    pub fn new(number: u64, seed: u64) -> Self {
         Self {
             folder_path: format!("/worker-{number}/"),
             folder: Folder::new(),
             unanswered: None,
             client: Client::new("", None),
-            dice: Dice::new(number),
+            dice: Dice::new(seed + number),
             sequence: 0,
         }
     }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::KEPT;
+use super::KEPT;
+use super::dice::Dice;
+use super::exchange::{Line, Request};
 use crate::common::{Client, Response, Server};
-use crate::dice::Dice;
-use crate::exchange::{Line, Request};
 
 const FILES: u64 = 4;
 /// Above 4 KB content lies in a file of its own.
@@ -62,7 +62,7 @@ fn json_of(answer: &Response) -> Value {
 
 impl Desk {
     /// Makes the project with its files. Everybody is an editor; a steal needs a manager.
-    pub fn new(server: &Server) -> Self {
+    pub fn new(server: &Server, seed: u64) -> Self {
         let clients = PEOPLE.map(|name| server.client(name, &format!("{name}-password")));
         clients[0].mkcol("/desk").status(201);
         for name in PEOPLE {
@@ -96,7 +96,7 @@ impl Desk {
             files,
             unanswered: None,
             clients,
-            dice: Dice::new(77),
+            dice: Dice::new(seed + 2_000),
             sequence: 0,
         }
     }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use crate::KEPT;
+use super::KEPT;
+use super::dice::Dice;
+use super::exchange::{Line, Request};
+use super::worker::content;
 use crate::common::{Client, Server};
-use crate::dice::Dice;
-use crate::exchange::{Line, Request};
-use crate::worker::content;
 
 const FILES: usize = 3;
 const INLINE_MAX: u64 = 4_096;
@@ -43,7 +43,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    pub fn new(server: &Server) -> Self {
+    pub fn new(server: &Server, seed: u64) -> Self {
         let client = server.client("alice", "alice-password");
         client.mkcol("/archive").status(201);
         for number in 0..FILES {
@@ -56,7 +56,7 @@ impl Archive {
             unanswered: None,
             tags: HashMap::new(),
             client,
-            dice: Dice::new(1_000),
+            dice: Dice::new(seed + 1_000),
             sequence: 0,
         }
     }
@@ -190,7 +190,7 @@ impl Archive {
             file.retain(|number, _| kept.contains(number));
         }
         let files = self.files.clone();
-        crate::wait_until(|| {
+        super::wait_until(|| {
             let left = self.ids.map(|id| self.look(id));
             if left == files {
                 return Ok(left.iter().map(BTreeMap::len).sum());

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::dice::Dice;
 use crate::common::{Client, Server};
-use crate::dice::Dice;
 
 const NAMES: u64 = 4;
 const USERS: [&str; 2] = ["alice", "bob"];
@@ -40,7 +40,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn new(server: &Server) -> Self {
+    pub fn new(server: &Server, seed: u64) -> Self {
         let admin = server.admin();
         admin.mkcol("/registry").status(201);
         Self {
@@ -50,7 +50,7 @@ impl Registry {
             revoked: Vec::new(),
             socket: server.data().join("control.sock"),
             client: server.anonymous(),
-            dice: Dice::new(99),
+            dice: Dice::new(seed + 3_000),
         }
     }
 

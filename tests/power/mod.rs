@@ -1,0 +1,152 @@
+//! A server whose power fails: its disk, which keeps what was synced, and the journal from which
+//! the disk knows.
+
+pub mod disk;
+pub mod journal;
+mod replayed;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::Environment;
+use crate::crew::dice::Dice;
+use disk::{Disk, Lie};
+
+pub struct Power {
+    folder: PathBuf,
+    seed: u64,
+    disk: Disk,
+    dice: Dice,
+    /// What the disk does not sync though it says so.
+    pub lie: Option<Lie>,
+    /// The last cut, for whoever has to look into it.
+    last: Option<Cut>,
+    cuts: u64,
+}
+
+struct Cut {
+    before: Disk,
+    journal: Vec<u8>,
+    after: Disk,
+}
+
+impl Power {
+    /// For a server that has everything in `folder`, with a new disk.
+    pub fn new(folder: &Path, seed: u64) -> Self {
+        let root = folder.join("disk");
+        fs::create_dir(&root).unwrap();
+        journal::compiled(folder).unwrap();
+        Self {
+            folder: folder.to_owned(),
+            seed,
+            disk: Disk::of_folder(&root),
+            dice: Dice::new(seed),
+            lie: None,
+            last: None,
+            cuts: 0,
+        }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.join("disk")
+    }
+
+    /// The folders above it are the server's to make.
+    pub fn data(&self) -> PathBuf {
+        self.root().join("srv/lockkeeper/data")
+    }
+
+    pub fn environment(&self) -> Environment {
+        vec![
+            ("LD_PRELOAD", self.folder.join("journal.so")),
+            ("POWER_CUT_DISK", self.root()),
+            ("POWER_CUT_JOURNAL", self.folder.join("journal")),
+        ]
+    }
+
+    /// What the server did since it started; it must have ended.
+    pub fn journal(&self) -> Vec<journal::Op> {
+        journal::read(&fs::read(self.folder.join("journal")).unwrap())
+    }
+
+    /// After the server was killed: puts in place of its files what a cut of its power may leave.
+    pub fn fail(&mut self) {
+        let ops = self.journal();
+        self.fail_after(ops);
+    }
+
+    /// The same, but the power fails at any moment since the server started, of which nobody has
+    /// got an answer yet.
+    pub fn fail_earlier(&mut self) {
+        let mut ops = self.journal();
+        let length = self.dice.below(ops.len() as u64 + 1);
+        ops.truncate(usize::try_from(length).unwrap());
+        self.fail_after(ops);
+    }
+
+    /// The same, as if only `ops` had been done.
+    pub fn fail_after(&mut self, ops: Vec<journal::Op>) {
+        let before = self.disk.clone();
+        self.disk.replay(ops, self.lie);
+        self.disk.cut(&mut self.dice);
+        self.last = Some(Cut {
+            before,
+            journal: fs::read(self.folder.join("journal")).unwrap(),
+            after: self.disk.clone(),
+        });
+        self.cuts += 1;
+        self.lay_out();
+    }
+
+    /// Back to where the disk was before the last cut, for another one after the same start.
+    pub fn rewind(&mut self) {
+        self.disk = self.last.take().unwrap().before;
+    }
+
+    fn lay_out(&mut self) {
+        self.disk.write_to(&self.root());
+        self.disk = Disk::of_folder(&self.root());
+    }
+
+    /// A number below `bound`.
+    pub fn dice(&mut self, bound: u64) -> u64 {
+        self.dice.below(bound)
+    }
+
+    /// After a server has ended by itself: what the journal tells is what is there, byte for byte.
+    pub fn assert_journal_is_whole(&mut self) {
+        let ops = self.journal();
+        self.disk.replay(ops, None);
+        self.disk.settle();
+        let (told, found) = (self.disk.durable_files(), Disk::of_folder(&self.root()));
+        let found = found.durable_files();
+        let names = |files: &disk::Files| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&told), names(&found));
+        for (name, told) in &told {
+            assert!(*told == found[name], "{name} is not what the journal tells");
+        }
+    }
+}
+
+impl Drop for Power {
+    /// What is needed to see why a test failed stays.
+    fn drop(&mut self) {
+        let Some(cut) = self.last.as_ref().filter(|_| std::thread::panicking()) else {
+            return;
+        };
+        if self.lie.is_some() {
+            return;
+        }
+        let kept = format!("power-{}-{}", self.seed, self.cuts);
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(kept);
+        fs::create_dir_all(&kept).unwrap();
+        cut.before.write_to(&kept.join("before"));
+        cut.after.write_to(&kept.join("after"));
+        fs::write(kept.join("journal"), &cut.journal).unwrap();
+        println!(
+            "the last cut, number {}, is kept in {}",
+            self.cuts,
+            kept.display()
+        );
+    }
+}
