@@ -4,6 +4,7 @@
 pub mod access;
 pub mod admin;
 pub mod audience;
+pub mod check;
 pub mod check_out;
 pub mod content;
 pub mod copy;

@@ -62,9 +62,20 @@ pub enum StoreError {
     /// What was read back is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// This row is not what was written.
+    #[error("the store is damaged: the row {} is not what was written", spell(.0))]
+    DamagedRow(Key),
     /// Anything else that the operating system or the engine said.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// A key for people: the kind of the row as a letter, the rest in hexadecimal.
+pub fn spell(key: &[u8]) -> String {
+    let (kind, rest) = key.split_first().unwrap_or((&b'?', &[]));
+    let kind = format!("{}:", kind.escape_ascii());
+    rest.iter()
+        .fold(kind, |told, byte| told + &format!("{byte:02x}"))
 }
 
 /// Why a commit did not happen, or may not have.

@@ -85,6 +85,10 @@ impl Tx<'_> {
             .await?
             .is_none()
         {
+            if self.bytes(keys::grant_book()).await?.is_some() {
+                // A new root would be open to everyone, and hide that the old one is lost.
+                return Err(StoreError::Damaged("the root is missing".to_owned()));
+            }
             let root = Resource {
                 id: ResourceId::ROOT,
                 name: String::new(),

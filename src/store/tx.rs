@@ -114,6 +114,16 @@ impl<'t> Tx<'t> {
         self.raw.append(prefix, value);
     }
 
+    /// [`Txn::scan`].
+    pub(super) async fn raw_scan(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        self.raw.scan(range, limit, order).await
+    }
+
     /// The last row of a range.
     pub(super) async fn last_row(
         &mut self,
