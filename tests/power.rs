@@ -155,6 +155,34 @@ fn the_journal_tells_everything() {
     power.assert_journal_is_whole();
 }
 
+/// Before a new server says a word, all that it rests on has durable names: the folders on the way
+/// to its data, which it made, too.
+#[test]
+fn what_a_first_start_makes_stays() {
+    if !has_compiler() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut power = Power::new(folder.path(), seed());
+    let data = power.data();
+    let data = data.strip_prefix(folder.path().join("disk")).unwrap();
+    let data = format!("/{}", data.display());
+    let mut server = Server::start_in(folder, "", &power.data(), power.environment());
+    server.kill();
+    let ops = power.journal();
+    let contents = (0..=u8::MAX).map(|page| format!("content/{page:02x}"));
+    let of_the_store = ["conf", "db", "commit-number"].map(|file| format!("meta/{file}"));
+    let needed: Vec<String> = contents.chain(of_the_store).collect();
+    for left in power.outcomes(&ops, 100) {
+        for name in &needed {
+            assert!(
+                left.contains_key(&format!("{data}/{name}")),
+                "{name} is gone"
+            );
+        }
+    }
+}
+
 /// Whenever the power fails while a new server makes its files, it can be started again; and once
 /// it has told the password of its first user, that opens the door.
 #[test]

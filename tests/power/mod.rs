@@ -128,6 +128,18 @@ impl Power {
         self.disk = self.last.take().unwrap().before;
     }
 
+    /// What may be left after `ops`, in so many cuts; none of them is made.
+    pub fn outcomes(&mut self, ops: &[journal::Op], count: u64) -> Vec<disk::Files> {
+        let mut written = self.disk.clone();
+        written.replay(ops.to_vec(), self.lie);
+        let mut cut = || {
+            let mut disk = written.clone();
+            disk.cut(&mut self.dice);
+            disk.durable_files()
+        };
+        (0..count).map(|_| cut()).collect()
+    }
+
     /// A number below `bound`.
     pub fn dice(&mut self, bound: u64) -> u64 {
         self.dice.below(bound)
