@@ -198,7 +198,11 @@ impl Folder {
         }
         forget_cached(&self.dir);
         let (note, promised) = self.open_note()?;
-        remove_sled_drafts(&self.dir).map_err(|error| self.failed(error))?;
+        // What a killed process wrote may be in the page cache only, and sled is about to note
+        // durably how far it has come in reading it.
+        remove_sled_drafts(&self.dir)
+            .and_then(|()| sync_members(&self.dir))
+            .map_err(|error| self.failed(error))?;
         let db = self.open_sled(&self.dir, cache_bytes)?;
         let is_new = db.is_empty();
         let found = if is_new {
