@@ -23,12 +23,14 @@ pub mod transact;
 mod tree;
 pub mod tx;
 pub mod users;
+mod uses;
 mod versions;
 pub mod webhooks;
 
 pub use content::NewContent;
 pub use group_commit::{CommitObserver, NoObserver};
 pub use tree::Walk;
+pub use uses::ContentFiles;
 pub use versions::Succession;
 
 use crate::protocol::error::DavError;

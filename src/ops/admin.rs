@@ -7,6 +7,7 @@ pub mod grants;
 pub mod groups;
 pub mod locks;
 pub mod tokens;
+pub mod transfers;
 pub mod users;
 pub mod versions;
 pub mod webhooks;
