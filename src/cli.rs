@@ -31,9 +31,9 @@ mod webhook;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -260,20 +260,40 @@ fn report(error: &CliError) -> ExitCode {
 
 /// Makes the data folder if there is none, closed to other accounts: it holds everybody's files.
 fn make_private(data: &Path) -> Result<(), CliError> {
-    if data.is_dir() {
-        return Ok(());
+    let make = || {
+        if !data.is_dir() {
+            let parent = data
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            parent.map_or(Ok(()), fs::create_dir_all)?;
+            DirBuilder::new().mode(0o700).create(data)?;
+        }
+        sync_way_to(data)
+    };
+    make().map_err(|error| {
+        CliError::Failed(format!(
+            "the data folder {} cannot be made: {error}",
+            data.display()
+        ))
+    })
+}
+
+/// Makes the names on the way to a folder durable, all that its volume knows of: whoever made them,
+/// perhaps a start that was cut off, may not have done so, and without a name all in it is lost.
+fn sync_way_to(data: &Path) -> io::Result<()> {
+    let data = data.canonicalize()?;
+    let volume = fs::metadata(&data)?.dev();
+    for folder in data.ancestors().skip(1) {
+        if fs::metadata(folder)?.dev() != volume {
+            break;
+        }
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            // Not to be read, so nobody of ours has made it, or anything in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
     }
-    let parent = data
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let made = parent.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| DirBuilder::new().mode(0o700).create(data))
-        .map_err(|error| {
-            CliError::Failed(format!(
-                "the data folder {} cannot be made: {error}",
-                data.display()
-            ))
-        })
+    Ok(())
 }
 
 /// Writes to standard output at once, also into a pipe.

@@ -5,6 +5,7 @@ pub mod access;
 pub mod admin;
 pub mod audience;
 pub mod backups;
+pub mod check;
 pub mod check_out;
 pub mod content;
 pub mod copy;
@@ -250,6 +251,11 @@ impl Dav {
     /// The room on the volume that holds the content.
     pub fn space(&self) -> Result<Space, DavError> {
         Ok(self.blobs.space()?)
+    }
+
+    /// Whether anything can be changed; if not, why.
+    pub fn health(&self) -> Result<(), DavError> {
+        Ok(self.engine.health()?)
     }
 
     /// There may be news for those who follow the record.

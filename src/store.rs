@@ -4,6 +4,7 @@
 //! durable; it knows nothing of files or locks. Everything above speaks through [`tx::Tx`], which
 //! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
+pub mod check;
 mod content;
 pub mod credentials;
 pub mod engine;
@@ -48,7 +49,12 @@ impl From<StoreError> for DavError {
             StoreError::Busy => {
                 Self::Unavailable("too many changes at the same moment; try again".to_owned())
             }
-            StoreError::Damaged(_) | StoreError::Failed(_) => Self::Internal(error.to_string()),
+            StoreError::Frozen(_) => Self::Unavailable(format!(
+                "{error}; reading still works, and so does everything else as soon as the disk does"
+            )),
+            StoreError::Damaged(_) | StoreError::DamagedRow(_) | StoreError::Failed(_) => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

@@ -121,7 +121,11 @@ impl Dav {
         Ok(removed)
     }
 
-    async fn is_content_used(&self, now: Timestamp, content: ContentId) -> Result<bool, DavError> {
+    pub(super) async fn is_content_used(
+        &self,
+        now: Timestamp,
+        content: ContentId,
+    ) -> Result<bool, DavError> {
         let asking = (now, content);
         self.read_durable(&asking, |txn, (now, content)| {
             Box::pin(async move { Ok(Tx::new(txn, *now).is_content_used(*content).await?) })

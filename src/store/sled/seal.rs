@@ -20,10 +20,7 @@ pub(super) fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
 pub(super) fn unseal<'v>(key: &[u8], sealed: &'v [u8]) -> Result<&'v [u8], StoreError> {
     match sealed.split_last_chunk() {
         Some((value, found)) if *found == sum(key, value) => Ok(value),
-        _ => Err(StoreError::Damaged(format!(
-            "the row {} is not what was written",
-            spell(key)
-        ))),
+        _ => Err(StoreError::DamagedRow(Bytes::copy_from_slice(key))),
     }
 }
 
@@ -37,15 +34,6 @@ fn sum(key: &[u8], value: &[u8]) -> [u8; SUM_BYTES] {
     hasher.update(key);
     hasher.update(value);
     hasher.finalize().to_le_bytes()
-}
-
-/// The kind of the row as a letter, the rest in hexadecimal.
-fn spell(key: &[u8]) -> String {
-    let (kind, rest) = key.split_first().unwrap_or((&b'?', &[]));
-    rest.iter()
-        .fold(format!("{}:", kind.escape_ascii()), |told, byte| {
-            told + &format!("{byte:02x}")
-        })
 }
 
 #[cfg(test)]
