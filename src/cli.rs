@@ -11,6 +11,7 @@
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod backup;
+mod check;
 mod config;
 mod control;
 mod events;
@@ -102,6 +103,8 @@ enum Command {
     /// The folder named by --data must not be there yet, or be empty. Start the server on it
     /// afterwards: lockkeeper serve --data FOLDER
     Restore(restore::Restore),
+    /// Read everything that is kept and say what is not as it was written
+    Check(check::Check),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -230,6 +233,7 @@ pub fn main() -> ExitCode {
             Command::Webhook(webhook) => webhook.run().await,
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
+            Command::Check(check) => check.run().await,
             Command::Config(place) => config::print(&place),
         }
     });
