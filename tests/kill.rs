@@ -43,7 +43,7 @@ fn kill_again_and_again(rounds: u64) {
         // Not the same moment in every round: sometimes amid the first writes, sometimes well
         // after.
         let load = Duration::from_millis(500 + round * 377 % 1_500);
-        acknowledged += crew.load_and_kill(&mut server, load);
+        acknowledged += crew.load_and_kill(&mut server, load, Server::kill);
         server = server.restart();
         crew.connect(&server);
         crew.verify(round);

@@ -32,6 +32,15 @@ const CUTS_IN_CI: u64 = 20;
 const CUTS_AT_LENGTH: u64 = 500;
 /// Of a campaign on a disk that lies: so many must be enough to find it out.
 const CUTS_OF_A_LIAR: u64 = 6;
+/// As what the crew then says shows.
+const LOSSES: [&str; 6] = [
+    "acknowledged",
+    "answer 500",
+    "are on the disk",
+    "no event tells of",
+    "the record says",
+    "the server ended before it was ready",
+];
 /// Looking at every version of every file takes a while.
 const CUTS_FROM_TIDY_TO_TIDY: u64 = 5;
 /// Of the moments of a first start.
@@ -70,13 +79,19 @@ fn cut_again_and_again(cuts: u64, seed: u64, lie: Option<Lie>) {
     let mut acknowledged = Acknowledged::default();
     for cut in 0..cuts {
         crew.connect(&server);
-        let load = Duration::from_millis(300 + power.dice(1_200));
-        acknowledged += crew.load_and_kill(&mut server, load);
+        let load = Duration::from_millis(300 + power.dice(900));
         // What the crew made before its first load is no part of what a liar can lose.
         power.lie = lie.filter(|_| cut > 0);
-        power.fail();
-        if power.dice(4) == 0 {
-            // Once more, while the server mends what the first one left.
+        let fate = power.dice(6);
+        if fate == 0 {
+            acknowledged += crew.load_and_kill(&mut server, load, power::die);
+            power.go_on();
+        } else {
+            acknowledged += crew.load_and_kill(&mut server, load, Server::kill);
+            power.fail();
+        }
+        if fate < 2 {
+            // While the next server mends what the crash or the first cut left.
             server = server.restart();
             server.kill();
             power.fail_earlier();
@@ -116,8 +131,9 @@ fn assert_found_out(lie: Lie) {
     let seed = seed();
     let campaign = AssertUnwindSafe(|| cut_again_and_again(CUTS_OF_A_LIAR, seed, Some(lie)));
     let found = catch_unwind(campaign).expect_err("acknowledged changes were lost unseen");
-    let found = found.downcast_ref::<String>().expect("a text").clone();
-    println!("found out: {found}");
+    let found = found.downcast_ref::<String>().expect("a text");
+    assert!(LOSSES.iter().any(|loss| found.contains(loss)), "{found}");
+    println!("found out: {}", found.lines().next().unwrap_or_default());
 }
 
 #[test]
@@ -137,6 +153,34 @@ fn the_journal_tells_everything() {
     alice.delete("/9").status(204);
     assert!(server.stop().success());
     power.assert_journal_is_whole();
+}
+
+/// Before a new server says a word, all that it rests on has durable names: the folders on the way
+/// to its data, which it made, too.
+#[test]
+fn what_a_first_start_makes_stays() {
+    if !has_compiler() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut power = Power::new(folder.path(), seed());
+    let data = power.data();
+    let data = data.strip_prefix(folder.path().join("disk")).unwrap();
+    let data = format!("/{}", data.display());
+    let mut server = Server::start_in(folder, "", &power.data(), power.environment());
+    server.kill();
+    let ops = power.journal();
+    let contents = (0..=u8::MAX).map(|page| format!("content/{page:02x}"));
+    let of_the_store = ["conf", "db", "commit-number"].map(|file| format!("meta/{file}"));
+    let needed: Vec<String> = contents.chain(of_the_store).collect();
+    for left in power.outcomes(&ops, 100) {
+        for name in &needed {
+            assert!(
+                left.contains_key(&format!("{data}/{name}")),
+                "{name} is gone"
+            );
+        }
+    }
 }
 
 /// Whenever the power fails while a new server makes its files, it can be started again; and once

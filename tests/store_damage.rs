@@ -260,10 +260,11 @@ async fn a_row_that_changed_is_not_served() {
             }
             opened => opened.unwrap(),
         };
-        let Err(StoreError::Damaged(what)) = rows(&engine).await else {
+        let Err(error @ StoreError::DamagedRow(_)) = rows(&engine).await else {
             panic!("served")
         };
-        assert!(what.contains("the row r:6f77303037 is not what"), "{what}");
+        let told = error.to_string();
+        assert!(told.contains("the row r:6f77303037 is not what"), "{told}");
         engine.close().await.unwrap();
     }
 }

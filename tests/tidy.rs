@@ -11,7 +11,8 @@ const COLUMNS_MAX: usize = 100;
 
 /// From the roof to the ground. A floor names the ones below it, and itself.
 const FLOORS: &[&str] = &[
-    "main", "cli", "web", "ops", "store", "event", "rights", "lock", "resource", "protocol",
+    "main", "cli", "web", "ops", "backup", "store", "event", "rights", "lock", "resource",
+    "protocol",
 ];
 
 /// A crate that only some places may name.

@@ -118,8 +118,14 @@ impl Crew {
         self.record.connect(server);
     }
 
-    /// Lets everybody loose, kills the server amid them, and counts the acknowledged requests.
-    pub fn load_and_kill(&mut self, server: &mut Server, load: Duration) -> Acknowledged {
+    /// Lets everybody loose, has `kill` end the server amid them, and counts the acknowledged
+    /// requests.
+    pub fn load_and_kill(
+        &mut self,
+        server: &mut Server,
+        load: Duration,
+        kill: fn(&mut Server),
+    ) -> Acknowledged {
         std::thread::scope(|scope| {
             let workers: Vec<_> = self
                 .workers
@@ -130,7 +136,7 @@ impl Crew {
             let registry = scope.spawn(|| self.registry.work_until_killed());
             let archive = scope.spawn(|| self.archive.work_until_killed());
             std::thread::sleep(load);
-            server.kill();
+            kill(server);
             let workers = workers.into_iter().map(|worker| worker.join().unwrap());
             let (counts, marks): (Vec<u64>, Vec<Vec<String>>) = workers.unzip();
             let (in_the_archive, marks_of_archive) = archive.join().unwrap();

@@ -7,6 +7,9 @@
  * is there; what is written while it runs is not. sync_file_range promises nothing and has no
  * record. Syncs do not reach the real disk: they take a moment, as those of a disk would.
  *
+ * SIGKILL may come between a change and its record. After SIGUSR2 the process ends as suddenly, but
+ * before its next change, so that the journal tells all that another server will find.
+ *
  * A call that would change a file unseen ends the process, so that the journal never lacks one. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,6 +17,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,14 +44,31 @@ static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static char disk[PATH_MAX];
 static size_t disk_length;
 static int journal = -1;
+static volatile sig_atomic_t is_dying;
+
+static void die_soon(int signal)
+{
+    is_dying = signal;
+}
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *root = getenv("POWER_CUT_DISK"), *path = getenv("POWER_CUT_JOURNAL");
     if (!root || !path || !realpath(root, disk)) abort();
     disk_length = strlen(disk);
-    journal = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (journal < 0) abort();
+    journal = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (journal < 0 || signal(SIGUSR2, die_soon) == SIG_ERR) abort();
+}
+
+static void begin_change(void)
+{
+    pthread_mutex_lock(&order);
+    if (is_dying) _exit(1);
+}
+
+static void end_change(void)
+{
+    pthread_mutex_unlock(&order);
 }
 
 #define REAL(name) ((__typeof__(&name))real_call(#name))
@@ -153,7 +174,7 @@ static int open_below(int at, const char *path, int flags, mode_t mode)
     if (!(flags & (O_CREAT | O_TRUNC)) || !find_place(at, path, &place))
         return syscall(SYS_openat, at, path, flags, mode);
     if ((flags & O_TMPFILE) == O_TMPFILE) unknown("O_TMPFILE");
-    pthread_mutex_lock(&order);
+    begin_change();
     int is_new = fstatat(at, path, &found, 0) != 0;
     int fd = syscall(SYS_openat, at, path, flags, mode);
     if (fd >= 0 && is_new && fstat(fd, &found) == 0) {
@@ -161,7 +182,7 @@ static int open_below(int at, const char *path, int flags, mode_t mode)
     } else if (fd >= 0 && flags & O_TRUNC && S_ISREG(found.st_mode)) {
         record((struct head){RESIZE, found.st_ino, 0, 0, 0}, "");
     }
-    pthread_mutex_unlock(&order);
+    end_change();
     return fd;
 }
 
@@ -213,10 +234,10 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at)
     uint64_t inode = inode_of(fd);
     if (!inode) return REAL(pwrite)(fd, bytes, length, at);
     if (fcntl(fd, F_GETFL) & O_APPEND) unknown("pwrite with O_APPEND");
-    pthread_mutex_lock(&order);
+    begin_change();
     ssize_t done = REAL(pwrite)(fd, bytes, length, at);
     if (done > 0) record((struct head){WRITE, inode, at, 0, done}, bytes);
-    pthread_mutex_unlock(&order);
+    end_change();
     return done;
 }
 
@@ -229,11 +250,11 @@ ssize_t write(int fd, const void *bytes, size_t length)
 {
     uint64_t inode = inode_of(fd);
     if (!inode) return REAL(write)(fd, bytes, length);
-    pthread_mutex_lock(&order);
+    begin_change();
     ssize_t done = REAL(write)(fd, bytes, length);
     off_t end = lseek(fd, 0, SEEK_CUR);
     if (done > 0) record((struct head){WRITE, inode, end - done, 0, done}, bytes);
-    pthread_mutex_unlock(&order);
+    end_change();
     return done;
 }
 
@@ -272,10 +293,10 @@ int ftruncate(int fd, off_t size)
 {
     uint64_t inode = inode_of(fd);
     if (!inode) return REAL(ftruncate)(fd, size);
-    pthread_mutex_lock(&order);
+    begin_change();
     int result = REAL(ftruncate)(fd, size);
     if (result == 0) record((struct head){RESIZE, inode, size, 0, 0}, "");
-    pthread_mutex_unlock(&order);
+    end_change();
     return result;
 }
 
@@ -348,10 +369,10 @@ int mkdirat(int at, const char *path, mode_t mode)
     struct place place;
     struct stat made;
     if (!find_place(at, path, &place)) return syscall(SYS_mkdirat, at, path, mode);
-    pthread_mutex_lock(&order);
+    begin_change();
     int result = syscall(SYS_mkdirat, at, path, mode);
     if (result == 0 && fstatat(at, path, &made, 0) == 0) record_made(MAKE_FOLDER, &place, &made);
-    pthread_mutex_unlock(&order);
+    end_change();
     return result;
 }
 
@@ -364,11 +385,11 @@ int unlinkat(int at, const char *path, int flags)
 {
     struct place place;
     if (!find_place(at, path, &place)) return syscall(SYS_unlinkat, at, path, flags);
-    pthread_mutex_lock(&order);
+    begin_change();
     int result = syscall(SYS_unlinkat, at, path, flags);
     if (result == 0)
         record((struct head){REMOVE, 0, place.folder, 0, strlen(place.name)}, place.name);
-    pthread_mutex_unlock(&order);
+    end_change();
     return result;
 }
 
@@ -390,13 +411,13 @@ int renameat(int from_at, const char *from, int to_at, const char *to)
     int from_here = find_place(from_at, from, &old), to_here = find_place(to_at, to, &new);
     if (!from_here && !to_here) return syscall(SYS_renameat2, from_at, from, to_at, to, 0);
     if (!from_here || !to_here) unknown("a rename from or to outside");
-    pthread_mutex_lock(&order);
+    begin_change();
     int result = syscall(SYS_renameat2, from_at, from, to_at, to, 0);
     if (result == 0 && fstatat(to_at, to, &moved, AT_SYMLINK_NOFOLLOW) == 0) {
         int length = snprintf(names, sizeof names, "%s/%s", old.name, new.name);
         record((struct head){RENAME, moved.st_ino, old.folder, new.folder, length}, names);
     }
-    pthread_mutex_unlock(&order);
+    end_change();
     return result;
 }
 
@@ -441,14 +462,14 @@ static int sync_of(int fd, long call)
     const struct timespec moment = {0, SYNC_NANOSECONDS};
     uint64_t inode = inode_of(fd);
     if (!inode) return syscall(call, fd);
-    pthread_mutex_lock(&order);
+    begin_change();
     uint64_t ticket = ++tickets;
     record((struct head){SYNC_BEGINS, inode, ticket, 0, 0}, "");
-    pthread_mutex_unlock(&order);
+    end_change();
     nanosleep(&moment, NULL);
-    pthread_mutex_lock(&order);
+    begin_change();
     record((struct head){SYNC_ENDS, inode, ticket, 0, 0}, "");
-    pthread_mutex_unlock(&order);
+    end_change();
     return 0;
 }
 

@@ -7,8 +7,9 @@ mod replayed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::common::Environment;
+use crate::common::{Environment, Server};
 use crate::crew::dice::Dice;
 use disk::{Disk, Lie};
 
@@ -19,6 +20,10 @@ pub struct Power {
     dice: Dice,
     /// What the disk does not sync though it says so.
     pub lie: Option<Lie>,
+    /// As it was last read.
+    journal: Vec<u8>,
+    /// How much of the journal is older than the last answer that anybody got.
+    answered: usize,
     /// The last cut, for whoever has to look into it.
     last: Option<Cut>,
     cuts: u64,
@@ -26,8 +31,16 @@ pub struct Power {
 
 struct Cut {
     before: Disk,
-    journal: Vec<u8>,
+    ops: usize,
     after: Disk,
+}
+
+/// Ends a server as suddenly as SIGKILL does, but between two changes of its files.
+pub fn die(server: &mut Server) {
+    let id = server.process_id().to_string();
+    let sent = Command::new("kill").args(["-USR2", &id]).status();
+    assert!(sent.expect("kill exists").success());
+    server.stop_status();
 }
 
 impl Power {
@@ -42,6 +55,8 @@ impl Power {
             disk: Disk::of_folder(&root),
             dice: Dice::new(seed),
             lie: None,
+            journal: Vec::new(),
+            answered: 0,
             last: None,
             cuts: 0,
         }
@@ -64,9 +79,10 @@ impl Power {
         ]
     }
 
-    /// What the server did since it started; it must have ended.
-    pub fn journal(&self) -> Vec<journal::Op> {
-        journal::read(&fs::read(self.folder.join("journal")).unwrap())
+    /// What was done to the files since they were laid out; no server may run.
+    pub fn journal(&mut self) -> Vec<journal::Op> {
+        self.journal = fs::read(self.folder.join("journal")).unwrap();
+        journal::read(&self.journal)
     }
 
     /// After the server was killed: puts in place of its files what a cut of its power may leave.
@@ -75,27 +91,36 @@ impl Power {
         self.fail_after(ops);
     }
 
-    /// The same, but the power fails at any moment since the server started, of which nobody has
-    /// got an answer yet.
+    /// The server has died, but its power has not failed, so another one may start over what it
+    /// left.
+    pub fn go_on(&mut self) {
+        self.answered = self.journal().len();
+    }
+
+    /// Like `fail`, but the power fails at any moment of the last start, during which nobody got an
+    /// answer.
     pub fn fail_earlier(&mut self) {
         let mut ops = self.journal();
-        let length = self.dice.below(ops.len() as u64 + 1);
-        ops.truncate(usize::try_from(length).unwrap());
+        let since = (ops.len() - self.answered) as u64;
+        ops.truncate(self.answered + usize::try_from(self.dice.below(since + 1)).unwrap());
         self.fail_after(ops);
     }
 
-    /// The same, as if only `ops` had been done.
+    /// Like `fail`, as if only `ops` had been done.
     pub fn fail_after(&mut self, ops: Vec<journal::Op>) {
-        let before = self.disk.clone();
+        let (before, count) = (self.disk.clone(), ops.len());
         self.disk.replay(ops, self.lie);
         self.disk.cut(&mut self.dice);
         self.last = Some(Cut {
             before,
-            journal: fs::read(self.folder.join("journal")).unwrap(),
+            ops: count,
             after: self.disk.clone(),
         });
         self.cuts += 1;
-        self.lay_out();
+        self.answered = 0;
+        self.disk.write_to(&self.root());
+        self.disk = Disk::of_folder(&self.root());
+        fs::remove_file(self.folder.join("journal")).unwrap();
     }
 
     /// Back to where the disk was before the last cut, for another one after the same start.
@@ -103,9 +128,16 @@ impl Power {
         self.disk = self.last.take().unwrap().before;
     }
 
-    fn lay_out(&mut self) {
-        self.disk.write_to(&self.root());
-        self.disk = Disk::of_folder(&self.root());
+    /// What may be left after `ops`, in so many cuts; none of them is made.
+    pub fn outcomes(&mut self, ops: &[journal::Op], count: u64) -> Vec<disk::Files> {
+        let mut written = self.disk.clone();
+        written.replay(ops.to_vec(), self.lie);
+        let mut cut = || {
+            let mut disk = written.clone();
+            disk.cut(&mut self.dice);
+            disk.durable_files()
+        };
+        (0..count).map(|_| cut()).collect()
     }
 
     /// A number below `bound`.
@@ -142,11 +174,8 @@ impl Drop for Power {
         fs::create_dir_all(&kept).unwrap();
         cut.before.write_to(&kept.join("before"));
         cut.after.write_to(&kept.join("after"));
-        fs::write(kept.join("journal"), &cut.journal).unwrap();
-        println!(
-            "the last cut, number {}, is kept in {}",
-            self.cuts,
-            kept.display()
-        );
+        fs::write(kept.join("journal"), &self.journal).unwrap();
+        let (number, ops, kept) = (self.cuts, cut.ops, kept.display());
+        println!("cut {number}, after {ops} operations of the journal, is kept in {kept}");
     }
 }

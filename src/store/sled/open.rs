@@ -196,8 +196,13 @@ impl Folder {
         if is_empty(&self.dir).map_err(|error| self.failed(error))? {
             self.make(cache_bytes)?;
         }
+        forget_cached(&self.dir);
         let (note, promised) = self.open_note()?;
-        remove_sled_drafts(&self.dir).map_err(|error| self.failed(error))?;
+        // What a killed process wrote may be in the page cache only, and sled is about to note
+        // durably how far it has come in reading it.
+        remove_sled_drafts(&self.dir)
+            .and_then(|()| sync_members(&self.dir))
+            .map_err(|error| self.failed(error))?;
         let db = self.open_sled(&self.dir, cache_bytes)?;
         let is_new = db.is_empty();
         let found = if is_new {
@@ -414,6 +419,20 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
     dir.parent()
         .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
+
+/// After a sync that failed the page cache may hold what the disk does not, and call it clean: what
+/// is read from now on comes from the disk. Pages that are still to be written stay.
+#[cfg(target_os = "linux")]
+fn forget_cached(dir: &Path) {
+    use rustix::fs::{Advice, fadvise};
+    if let Ok(log) = File::open(dir.join(LOG_FILE)) {
+        // Advice: a file system may not take it.
+        let _ = fadvise(&log, 0, None, Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget_cached(_dir: &Path) {}
 
 /// Whether somebody holds sled's lock on its log.
 fn is_locked(dir: &Path) -> io::Result<bool> {
