@@ -15,14 +15,17 @@ mod check;
 mod config;
 mod control;
 mod events;
+mod export;
 mod grant;
 mod group;
+mod import;
 mod lock;
 mod print;
 mod progress;
 mod restore;
 mod serve;
 mod token;
+mod transfer;
 mod user;
 mod version;
 mod webhook;
@@ -105,6 +108,14 @@ enum Command {
     Restore(restore::Restore),
     /// Read everything that is kept and say what is not as it was written
     Check(check::Check),
+    /// Copy files and folders out of the store into a plain folder, with their times
+    #[command(allow_missing_positional = true)]
+    Export(export::Export),
+    /// Bring the files and folders of a plain folder in, with the times of files
+    ///
+    /// It is as if the user uploaded them: locks and rights count. What is refused is named, the
+    /// rest goes on, and the exit code tells. Symbolic links and special files are skipped.
+    Import(import::Import),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -234,6 +245,8 @@ pub fn main() -> ExitCode {
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
             Command::Check(check) => check.run().await,
+            Command::Export(export) => export.run().await,
+            Command::Import(import) => import.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

@@ -14,6 +14,19 @@ pub enum TransferCommand {
     Backup,
     /// The server reads everything that it keeps and tells [`CheckLine`]s, a line each.
     Check(Manner),
+    /// The server sends an item and, of a file, its bytes, until all are sent.
+    Export {
+        /// What, as typed.
+        path: String,
+    },
+    /// The client sends items. The server answers each; when it says so, the bytes of a file
+    /// follow, and another answer.
+    Import {
+        /// Who brings them in.
+        user: String,
+        /// Whether files that are there get a new version, rather than stay as they are.
+        overwrite: bool,
+    },
 }
 
 /// What the server says of a check.
