@@ -6,6 +6,7 @@
 mod folder;
 mod reader;
 mod sums;
+pub mod whole;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -57,9 +57,18 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Connections at once; more wait until one ends. Each costs some 100 KB at most.
     pub connections_max: usize,
-    /// Seconds for a whole request head, so that slow senders cannot hold connections.
+    /// Connections at once from one address (IPv6: from one /64); more are refused. Half of all, so
+    /// that an office behind one address is not locked out and nobody takes every place. Behind a
+    /// proxy all clients have one address: set it to `connections_max` there.
+    pub connections_per_address_max: usize,
+    /// Requests of one user at once; more wait some seconds, then they are refused. Mounts need
+    /// less than 20, synchronising programs up to 32, and as many streams of events may be open.
+    pub requests_per_user_max: usize,
+    /// Seconds for a whole request head, so that slow senders cannot hold connections, and between
+    /// requests while nobody has signed in.
     pub header_seconds_max: u64,
     /// Seconds without a byte: between requests, within a body, and of a client that does not read.
+    /// Bodies that are held in memory (XML, JSON) must be whole by then.
     pub idle_seconds_max: u64,
     /// Seconds that running requests get to finish when the server stops.
     pub shutdown_seconds_max: u64,
@@ -74,6 +83,8 @@ impl Default for Server {
             tls_key: PathBuf::new(),
             hosts: Vec::new(),
             connections_max: 1024,
+            connections_per_address_max: 512,
+            requests_per_user_max: 64,
             header_seconds_max: 30,
             idle_seconds_max: 120,
             shutdown_seconds_max: 30,
@@ -374,6 +385,8 @@ impl Server {
         let exposed = !self.listen.ip().is_loopback() && self.tls().is_none();
         let hosts = self.hosts.iter().all(|host| is_host(host));
         let connections = (1..=100_000).contains(&self.connections_max);
+        let per_address = (1..=100_000).contains(&self.connections_per_address_max);
+        let per_user = (1..=100_000).contains(&self.requests_per_user_max);
         let header = (1..=3600).contains(&self.header_seconds_max);
         let idle = (1..=86_400).contains(&self.idle_seconds_max);
         let shutdown = self.shutdown_seconds_max <= 3600;
@@ -390,6 +403,12 @@ impl Server {
                 "names such as files.example.org or files.example.org:8443",
             ),
             ("server.connections_max", connections, "1 to 100000"),
+            (
+                "server.connections_per_address_max",
+                per_address,
+                "1 to 100000",
+            ),
+            ("server.requests_per_user_max", per_user, "1 to 100000"),
             ("server.header_seconds_max", header, "1 to 3600"),
             ("server.idle_seconds_max", idle, "1 to 86400"),
             ("server.shutdown_seconds_max", shutdown, "0 to 3600"),

@@ -23,12 +23,14 @@ pub mod transact;
 mod tree;
 pub mod tx;
 pub mod users;
+mod uses;
 mod versions;
 pub mod webhooks;
 
 pub use content::NewContent;
 pub use group_commit::{CommitObserver, NoObserver};
 pub use tree::Walk;
+pub use uses::ContentFiles;
 pub use versions::Succession;
 
 use crate::protocol::error::DavError;
@@ -47,6 +49,9 @@ impl From<StoreError> for DavError {
             StoreError::Busy => {
                 Self::Unavailable("too many changes at the same moment; try again".to_owned())
             }
+            StoreError::Frozen(_) => Self::Unavailable(format!(
+                "{error}; reading still works, and so does everything else as soon as the disk does"
+            )),
             StoreError::Damaged(_) | StoreError::DamagedRow(_) | StoreError::Failed(_) => {
                 Self::Internal(error.to_string())
             }

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::Space;
 use super::reader::FileReader;
 use super::sums::{BLOCK_BYTES, Footer, Summing};
+use super::whole::path_of;
 use crate::resource::ContentId;
 use crate::store::engine::StoreError;
 
@@ -57,8 +58,7 @@ impl Folder {
     }
 
     fn path(&self, id: ContentId) -> PathBuf {
-        self.page(id.0.to_be_bytes()[7])
-            .join(format!("{:016x}", id.0))
+        self.dir.join(path_of(id))
     }
 
     pub(super) async fn create(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -68,6 +69,7 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let config = self.config()?;
         start_log(&config.log);
+        allow_open_files(config.server.connections_max);
         let tls = config
             .server
             .tls()
@@ -97,6 +99,33 @@ impl Serve {
             .run(listener, tls, control, stop)
             .await
             .map_err(CliError::Failed)
+    }
+}
+
+/// Lets this process open as many files as it ever may: shells and systemd begin with 1024, which a
+/// connection and a content file for each client would use up.
+fn allow_open_files(connections_max: usize) {
+    /// The store, the log, the control socket, webhooks.
+    const OTHERS: u64 = 64;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+    let wanted = 2 * connections_max as u64 + OTHERS;
+    if let Some(files) = getrlimit(Resource::Nofile)
+        .current
+        .filter(|files| *files < wanted)
+    {
+        tracing::warn!(
+            files,
+            wanted,
+            "fewer files may be open than server.connections_max may need; raise the limit \
+             (ulimit -n, LimitNOFILE) or lower the setting"
+        );
     }
 }
 

@@ -335,7 +335,7 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let modified = manner.modified.unwrap_or(ask.now);
     let Some(file) = visit.walk.found() else {
         if manner.then != Then::Nothing {
-            return Err(DavError::NotLocked);
+            return Err(DavError::NotLocked(Vec::new()));
         }
         let (parent, name) = visit.gap()?;
         let content = new.as_first(&cleared, ask.now);

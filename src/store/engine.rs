@@ -56,6 +56,10 @@ pub enum StoreError {
     /// A row or a transaction is larger than [`Limits`]; nothing was changed.
     #[error("too large for the store: {0}")]
     TooLarge(String),
+    /// The disk could not be written, so nothing is changed until it can be again. What was being
+    /// written at that moment may be lost, although reads may still show it.
+    #[error("the disk that holds the store cannot be written: {0}")]
+    Frozen(String),
     /// Too many conflicts in a row; nothing was changed.
     #[error("the store is too busy")]
     Busy,
@@ -104,6 +108,11 @@ pub trait Engine: Send + Sync + Debug {
     /// Leaves out the numbers of commits up to this one, so that rows appended later lie behind
     /// those that another store appended and that were put here.
     async fn skip_to(&self, number: u64) -> Result<(), StoreError>;
+
+    /// Whether it can write; if not, why.
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// What fits in.
     fn limits(&self) -> Limits;

@@ -140,6 +140,22 @@ pub(super) fn content_uses(content: ContentId) -> Range<Key> {
     starting_with(key(b'f', &[&content.0.to_be_bytes()]))
 }
 
+/// The content of a `c` key.
+pub(super) fn content_kept_inline(key: &Key) -> Option<ContentId> {
+    content_behind(b'c', key)
+}
+
+/// The content of an `f` key.
+pub(super) fn content_in_use(key: &Key) -> Option<ContentId> {
+    content_behind(b'f', key)
+}
+
+fn content_behind(kind: u8, key: &Key) -> Option<ContentId> {
+    let (found, rest) = key.split_first()?;
+    let digits = rest.first_chunk().copied()?;
+    (*found == kind).then_some(ContentId(u64::from_be_bytes(digits)))
+}
+
 pub(super) fn version(file: ResourceId, number: u32) -> Key {
     key(b'v', &[&file.0.to_be_bytes(), &number.to_be_bytes()])
 }

@@ -49,6 +49,13 @@ impl Past {
         view
     }
 
+    /// What is being read cannot be read to its end.
+    pub(super) fn lose(&mut self, error: &StoreError) {
+        for view in self.views.drain(..).filter_map(|view| view.upgrade()) {
+            lock(&view).lose(error.clone());
+        }
+    }
+
     /// These rows are about to change. `read` tells what they are.
     pub(super) fn keep<'k>(
         &mut self,

@@ -7,6 +7,7 @@
 //! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
 
 mod open;
+mod recovery;
 mod seal;
 
 use std::fmt;
@@ -22,11 +23,12 @@ use tokio::sync::RwLock;
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, StoreError, Txn};
-use super::group_commit::{CommitObserver, GroupCommit, NoObserver, Reporting};
+use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
 
 pub use open::OpenError;
+use recovery::Recovery;
 use seal::{seal, unsealed};
 
 /// How many rows one step of a scan reads, and one commit applies, on the thread of the caller:
@@ -73,65 +75,38 @@ impl fmt::Debug for SledOptions {
 }
 
 /// An engine that keeps its rows in a folder of its own.
+///
+/// When the disk cannot be written it freezes: writes are refused, reading goes on, and as soon as
+/// the disk can be written again the engine opens its files anew, as a fresh start would.
 #[derive(Debug)]
 pub struct SledEngine {
     dir: PathBuf,
     rows: Arc<RwLock<Rows>>,
-    group: Arc<GroupCommit>,
 }
 
 /// What the lock guards.
 struct Rows {
-    /// `None` after `close`.
+    /// `None` after `close`, and when a batch got in only by half.
     db: Option<sled::Db>,
+    closed: bool,
     /// The number of the last commit applied.
     number: u64,
     past: Past,
+    group: Arc<GroupCommit>,
 }
 
 impl SledEngine {
     /// Opens the store in the folder `dir`, which is made if need be. Blocks, at most for
     /// `options.open_time_max`.
     pub fn open(dir: &Path, options: SledOptions) -> Result<Self, OpenError> {
-        let opened = open::open(dir, options.cache_bytes, options.open_time_max)?;
-        let SledOptions {
-            stopwatch,
-            observer,
-            ..
-        } = options;
-        let reporting = Reporting {
-            stopwatch,
-            observer,
-            on_failure: stop_the_process,
-        };
-        let number = opened.number;
-        let group = GroupCommit::start(opened.log, number, reporting).map_err(|error| {
-            OpenError::Failed {
-                dir: dir.into(),
-                what: error.to_string(),
-            }
-        })?;
-        let rows = Rows {
-            db: Some(opened.db),
-            number,
-            past: Past::default(),
-        };
+        let recovery = Recovery::new(dir, options);
+        let rows = Arc::new(RwLock::new(recovery.open()?));
+        recovery.watch_over(&rows);
         Ok(Self {
             dir: dir.into(),
-            rows: Arc::new(RwLock::new(rows)),
-            group: Arc::new(group),
+            rows,
         })
     }
-}
-
-/// After a failed write or sync nobody knows what is on the disk: the kernel may have dropped the
-/// pages, so a second try that succeeds proves nothing. A fresh start reads what is really there.
-fn stop_the_process(reason: &str) {
-    tracing::error!(
-        reason,
-        "the store cannot be written; Lockkeeper stops so that nothing is lost"
-    );
-    std::process::abort();
 }
 
 #[async_trait]
@@ -139,7 +114,12 @@ impl Engine for SledEngine {
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError> {
         let rows = Guard::take(&self.rows, mode).await;
         rows.db()?;
-        let group = Arc::clone(&self.group);
+        let group = Arc::clone(&rows.group);
+        if mode == Mode::Write
+            && let Some(reason) = group.failure()
+        {
+            return Err(StoreError::Frozen(reason));
+        }
         Ok(Box::new(SledTxn {
             waits: mode != Mode::Read,
             rows,
@@ -156,8 +136,9 @@ impl Engine for SledEngine {
             view: rows.past.begin(),
             rows: Arc::clone(&self.rows),
         };
+        let group = Arc::clone(&rows.group);
         drop(rows);
-        self.group.wait(snapshot.number).await?;
+        group.wait(snapshot.number).await?;
         Ok(Box::new(snapshot))
     }
 
@@ -167,9 +148,19 @@ impl Engine for SledEngine {
             return Ok(());
         }
         rows.write(sled::Batch::default(), number)?;
-        self.group.applied(number);
+        let group = Arc::clone(&rows.group);
+        group.applied(number);
         drop(rows);
-        self.group.wait(number).await
+        group.wait(number).await
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        // Whoever holds the lock is at work, or is opening the store anew.
+        let rows = self.rows.try_read();
+        match rows.ok().and_then(|rows| rows.group.failure()) {
+            Some(reason) => Err(StoreError::Frozen(reason)),
+            None => Ok(()),
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -177,9 +168,13 @@ impl Engine for SledEngine {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let db = Arc::clone(&self.rows).write_owned().await.db.take();
-        let Some(db) = db else { return Ok(()) };
-        let (group, dir) = (Arc::clone(&self.group), self.dir.clone());
+        let mut rows = Arc::clone(&self.rows).write_owned().await;
+        rows.closed = true;
+        let Some(db) = rows.db.take() else {
+            return Ok(());
+        };
+        let (group, dir) = (Arc::clone(&rows.group), self.dir.clone());
+        drop(rows);
         let ended = spawn_blocking(move || {
             group.stop();
             drop(db);
@@ -202,9 +197,10 @@ impl fmt::Debug for Rows {
 
 impl Rows {
     fn db(&self) -> Result<&sled::Db, StoreError> {
-        self.db
-            .as_ref()
-            .ok_or_else(|| StoreError::Failed("the store is closed".to_owned()))
+        self.db.as_ref().ok_or_else(|| match self.group.failure() {
+            Some(reason) if !self.closed => StoreError::Frozen(reason),
+            _ => StoreError::Failed("the store is closed".to_owned()),
+        })
     }
 
     fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
@@ -263,9 +259,11 @@ impl Rows {
         );
         let db = self.db()?;
         if let Err(error) = open::no_panic(|| db.apply_batch(batch).map_err(|e| e.to_string())) {
-            // Some of the batch may be in sled's memory, and nothing can take it out again.
-            stop_the_process(&error);
-            return Err(StoreError::Failed(error));
+            // Some of the batch may be in sled's memory, where nothing can take it out again: nobody
+            // may read that.
+            self.db = None;
+            self.group.fail(error.clone());
+            return Err(StoreError::Frozen(error));
         }
         self.number = number;
         Ok(number)

@@ -40,6 +40,11 @@ where
             Ok(()) => return answer,
             Err(CommitError::Conflict) => tokio::time::sleep(pause(run)).await,
             Err(CommitError::Failed(error)) => return Err(error.into()),
+            Err(CommitError::Unknown(StoreError::Frozen(reason))) => {
+                let told =
+                    format!("{reason}; look whether this change was made before you repeat it");
+                return Err(StoreError::Frozen(told).into());
+            }
             Err(unknown @ CommitError::Unknown(_)) => {
                 return Err(StoreError::Failed(unknown.to_string()).into());
             }

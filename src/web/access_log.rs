@@ -16,6 +16,7 @@ use super::body::{Body, Progress};
 use super::clock;
 use super::guarded_io::InFlight;
 use super::metrics::Metrics;
+use super::turns::Turn;
 
 const PROGRAM_CHARS_MAX: usize = 120;
 const PATH_CHARS_MAX: usize = 1024;
@@ -29,6 +30,8 @@ pub(super) struct Exchange {
     path: String,
     program: String,
     user: Option<String>,
+    /// Given back when the answer has gone out.
+    turn: Option<Turn>,
     status: Option<u16>,
     started: Duration,
     sent: u64,
@@ -51,6 +54,7 @@ impl Exchange {
             path: escaped(request.uri().path().as_bytes(), PATH_CHARS_MAX),
             program: escaped(program.unwrap_or(b"-"), PROGRAM_CHARS_MAX),
             user: None,
+            turn: None,
             status: None,
             started: clock::stopwatch(),
             sent: 0,
@@ -62,6 +66,16 @@ impl Exchange {
     /// The credentials were right.
     pub(super) fn signed_in(&mut self, user: &str) {
         self.user = Some(user.to_owned());
+    }
+
+    /// Whether they were.
+    pub(super) fn is_signed_in(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// The user has one request less until the answer has gone out.
+    pub(super) fn hold(&mut self, turn: Turn) {
+        self.turn = Some(turn);
     }
 
     /// Ties the exchange to the body of its answer.

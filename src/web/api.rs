@@ -32,6 +32,7 @@ use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, RequestBody};
 use super::caller;
 use super::metrics::Metrics;
+use super::origin;
 use crate::config::Config;
 use crate::event;
 use crate::ops::Dav;
@@ -134,11 +135,12 @@ impl Api {
             }
             Err(fault) => return Err(refuse(fault)),
         };
-        let deliberate = (face.credentials)(&head.headers).are_deliberate();
-        let reads = matches!(head.method, Method::GET | Method::HEAD);
-        let cross_site = caller::is_cross_site(&config.server.hosts, &head.uri, &head.headers);
-        if !reads && !deliberate && cross_site {
-            return Err(refuse(DavError::Forbidden(CROSS_SITE.to_owned()).into()));
+        let credentials = (face.credentials)(&head.headers);
+        let hosts = &config.server.hosts;
+        if origin::refuses(hosts, &head.method, &head.uri, &head.headers, credentials) {
+            return Err(refuse(
+                DavError::Forbidden(origin::REFUSED.to_owned()).into(),
+            ));
         }
         Ok(Routed {
             api: self,
@@ -196,6 +198,12 @@ impl Routed<'_> {
         self.api.refuse(self.face, &Fault::SignIn(refusal))
     }
 
+    /// Says in the face's words that the user asks for too much at once.
+    pub(super) fn refuse_for_now(&self, reason: &str) -> Response<Body> {
+        let fault = DavError::Unavailable(reason.to_owned());
+        self.api.refuse(self.face, &fault.into())
+    }
+
     /// Does it.
     pub(super) async fn run(
         self,
@@ -237,9 +245,6 @@ impl Routed<'_> {
         }
     }
 }
-
-const CROSS_SITE: &str = "a browser sends this for a page of another site; what changes something \
-    is done for such a page only with a Bearer token";
 
 /// The row for a method and an encoded path. Of several, the one that is fixed where the others
 /// have a parameter.
@@ -304,15 +309,13 @@ fn options(allowed: &[Method]) -> Response<Body> {
     response
 }
 
-/// What belongs to one user is not to be kept by a cache in between, nor taken for a page.
+/// What belongs to one user is not to be kept by a cache in between.
 fn guard(response: &mut Response<Body>) {
     let headers = response.headers_mut();
     if !headers.contains_key(header::CACHE_CONTROL) {
         let value = HeaderValue::from_static("no-store");
         headers.insert(header::CACHE_CONTROL, value);
     }
-    let value = HeaderValue::from_static("nosniff");
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, value);
 }
 
 /// A JSON answer.

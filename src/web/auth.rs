@@ -18,7 +18,9 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::address::network;
 use super::metrics::Metrics;
+use super::turns::Turns;
 use crate::config;
 use crate::ops::Dav;
 use crate::ops::access::sessions::{self, Renewal, Tokens};
@@ -84,6 +86,8 @@ pub struct Authenticator {
     changes: AtomicU64,
     failures: Mutex<Failures>,
     hashing: Semaphore,
+    /// Of each address one at a time, so that nobody's guesses keep everybody else out.
+    hashing_of: Turns<IpAddr>,
     /// The hash of a password that nobody has: unknown users cost as much time as known ones.
     dummy_hash: String,
 }
@@ -113,6 +117,7 @@ impl Authenticator {
             changes: AtomicU64::new(0),
             failures: Mutex::default(),
             hashing: Semaphore::new(HASHING_MAX),
+            hashing_of: Turns::new(1),
             dummy_hash: Password::random()?.hash()?,
         })
     }
@@ -154,6 +159,7 @@ impl Authenticator {
         }
         let delay = self.failures().delay(&name, peer, now);
         sleep(delay).await;
+        let of_address = self.hashing_of.wait(network(peer), Duration::MAX).await;
         let permit = self.hashing.acquire().await;
         // Somebody with the same credentials may have been ahead in the queue.
         if let Some(verified) = self.recall(&digest, now) {
@@ -161,7 +167,7 @@ impl Authenticator {
         }
         let changes = self.changes.load(Ordering::Acquire);
         let verified = access::verify_password(&self.dav, &name, password, &self.dummy_hash).await;
-        drop(permit);
+        drop((permit, of_address));
         let Some(verified) = verified.map_err(unavailable)? else {
             self.failures().note(&name, peer, now);
             return Err(Refusal::Wrong);

@@ -91,7 +91,8 @@ impl RequestBody {
         }
     }
 
-    /// The whole body in memory; `None` when it is longer than `bytes_max`.
+    /// The whole body in memory; `None` when it is longer than `bytes_max`. It has as long as a
+    /// client may be silent: byte by byte it would otherwise hold its place for days.
     pub async fn collect(mut self, bytes_max: usize) -> io::Result<Option<Bytes>> {
         if self
             .length()
@@ -99,20 +100,27 @@ impl RequestBody {
         {
             return Ok(None);
         }
-        let mut whole = Vec::new();
-        while let Some(bytes) = self.next().await {
-            let bytes = bytes?;
-            if whole.len() + bytes.len() > bytes_max {
-                return Ok(None);
+        let time_max = self.idle_max;
+        let whole = async {
+            let mut whole = Vec::new();
+            while let Some(bytes) = self.next().await {
+                let bytes = bytes?;
+                if whole.len() + bytes.len() > bytes_max {
+                    return Ok(None);
+                }
+                whole.extend_from_slice(&bytes);
             }
-            whole.extend_from_slice(&bytes);
-        }
-        Ok(Some(whole.into()))
+            Ok(Some(whole.into()))
+        };
+        timeout(time_max, whole).await.unwrap_or_else(|_| {
+            let error = format!("it was not whole after {} seconds", time_max.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, error))
+        })
     }
 }
 
 impl From<Bytes> for RequestBody {
-    /// For tests: a body that is there already.
+    /// A body that is there already.
     fn from(bytes: Bytes) -> Self {
         let source = Full::new(bytes).map_err(|never| match never {}).boxed();
         Self::boxed(source, Duration::MAX)

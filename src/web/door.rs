@@ -1,16 +1,20 @@
 //! One request from its head to its answer: who is it, is it for the server itself, for an API or
 //! for the tree, and is the connection fit for another one. Knows no method of WebDAV.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::access_log::{Exchange, LoggedBody};
@@ -21,7 +25,9 @@ use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
 use super::metrics::{self, Looked, Metrics};
+use super::origin;
 use super::reserved::{self, Reserved};
+use super::turns::Turns;
 use super::webdav;
 use crate::config::Config;
 use crate::ops::Dav;
@@ -30,11 +36,15 @@ use crate::ops::password::PasswordError;
 use crate::ops::webhooks::{self, WebhookError};
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
+use crate::resource::UserId;
 
 /// How much of a body that nobody wants is read all the same, so that the client gets its answer
 /// over a connection that it can go on using.
 const DRAIN_BYTES_MAX: u64 = 1024 * 1024;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long a request waits while its user has as many as one may have.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -44,6 +54,7 @@ pub struct Door {
     metrics: Arc<Metrics>,
     api: Api,
     seats: Arc<Seats>,
+    turns: Turns<UserId>,
     challenge: HeaderValue,
     idle_max: Duration,
     stopping: AtomicBool,
@@ -68,6 +79,7 @@ impl Door {
             metrics,
             api: Api::new(challenge.clone()),
             seats: Arc::new(Seats::new(config.events.streams_max)),
+            turns: Turns::new(config.server.requests_per_user_max),
             challenge,
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
@@ -103,20 +115,67 @@ impl Door {
         peer: IpAddr,
         exchanges: &Arc<Exchanges>,
     ) -> Response<LoggedBody> {
-        let in_flight = exchanges.begin();
-        let now = clock::now();
         let request = request.map(|body| RequestBody::incoming(body, self.idle_max));
+        self.answer_at(clock::now(), request, peer, exchanges).await
+    }
+
+    /// Answers one request that is there as a whole, at a time that is handed in. Campaigns ask so:
+    /// they need other times than now, and more requests than sockets take.
+    pub async fn answer_whole(
+        &self,
+        request: Request<Bytes>,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> io::Result<Response<Bytes>> {
+        let request = request.map(RequestBody::from);
+        let response = self.answer_at(now, request, peer, &Arc::default()).await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn answer_at(
+        &self,
+        now: Timestamp,
+        request: Request<RequestBody>,
+        peer: IpAddr,
+        exchanges: &Arc<Exchanges>,
+    ) -> Response<LoggedBody> {
+        let in_flight = exchanges.begin();
         let progress = request.body().progress();
         let metrics = Arc::clone(&self.metrics);
         let mut exchange = Exchange::begin(&request, Arc::clone(&progress), metrics);
         let waits_to_send = waits_to_send(&request);
-        let mut response = match reserved::find(request.uri().path()) {
-            Some(Reserved::Api) => self.answer_api(request, peer, now, &mut exchange).await,
-            Some(Reserved::ApiDoc) => self.api.describe(request.method(), request.uri().path()),
-            _ => self.answer_dav(request, peer, now, &mut exchange).await,
+        let mut response = if has_one_host(&request) {
+            self.lead(request, peer, now, &mut exchange).await
+        } else {
+            // Who cannot say whom it is talking to may not mean what follows either.
+            in_flight.leaves_body_unread();
+            let mut response = text(StatusCode::BAD_REQUEST, HOST_WANTED);
+            response.headers_mut().insert(CONNECTION, CLOSE);
+            response
         };
+        if exchange.is_signed_in() {
+            in_flight.is_of_somebody();
+        }
+        shield(&mut response);
         settle_body(&progress, waits_to_send, &mut response, &in_flight).await;
         exchange.answer(response, in_flight)
+    }
+
+    /// To the face that it is for.
+    async fn lead(
+        &self,
+        request: Request<RequestBody>,
+        peer: IpAddr,
+        now: Timestamp,
+        exchange: &mut Exchange,
+    ) -> Response<Body> {
+        match reserved::find(request.uri().path()) {
+            Some(Reserved::Api) => self.answer_api(request, peer, now, exchange).await,
+            Some(Reserved::ApiDoc) => self.api.describe(request.method(), request.uri().path()),
+            _ => self.answer_dav(request, peer, now, exchange).await,
+        }
     }
 
     /// WebDAV, and what the server tells of itself.
@@ -127,13 +186,20 @@ impl Door {
         now: Timestamp,
         exchange: &mut Exchange,
     ) -> Response<Body> {
-        match self.admit(&request, peer, now).await {
-            Ok(principal) => {
-                if let Some(principal) = &principal {
-                    exchange.signed_in(&principal.name);
-                }
-                self.dispatch(principal.as_ref(), now, request).await
+        let credentials = Credentials::in_authorization(request.headers());
+        let hosts = &self.dav.config().server.hosts;
+        let (method, uri) = (request.method(), request.uri());
+        if origin::refuses(hosts, method, uri, request.headers(), credentials) {
+            return text(StatusCode::FORBIDDEN, format!("{}\n", origin::REFUSED));
+        }
+        match self.admit(&request, credentials, peer, now).await {
+            Ok(None) => self.health(),
+            Ok(Some(principal)) if !self.take_turn(&principal, exchange).await => {
+                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, self.too_many());
+                response.headers_mut().insert(RETRY_AFTER, SOON);
+                response
             }
+            Ok(Some(principal)) => self.dispatch(&principal, now, request).await,
             Err(refusal) => {
                 refusal.note(peer, &self.metrics);
                 self.refuse(&refusal)
@@ -149,9 +215,6 @@ impl Door {
         now: Timestamp,
         exchange: &mut Exchange,
     ) -> Response<Body> {
-        if !has_one_host(&request) {
-            return text(StatusCode::BAD_REQUEST, HOST_WANTED);
-        }
         let (head, body) = request.into_parts();
         let routed = match self.api.route(self.dav.config(), &head) {
             Ok(routed) => routed,
@@ -162,10 +225,10 @@ impl Door {
         } else {
             let credentials = routed.credentials(&head.headers);
             match self.auth.authenticate(credentials, peer, now).await {
-                Ok(principal) => {
-                    exchange.signed_in(&principal.name);
-                    Some(principal)
+                Ok(principal) if !self.take_turn(&principal, exchange).await => {
+                    return routed.refuse_for_now(&self.too_many());
                 }
+                Ok(principal) => Some(principal),
                 Err(refusal) => {
                     refusal.note(peer, &self.metrics);
                     return routed.refuse(refusal);
@@ -188,6 +251,7 @@ impl Door {
     async fn admit(
         &self,
         request: &Request<RequestBody>,
+        credentials: Credentials<'_>,
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<Option<Principal>, Refusal> {
@@ -195,25 +259,30 @@ impl Door {
         if looks && reserved::find(request.uri().path()) == Some(Reserved::Health) {
             return Ok(None);
         }
-        let credentials = Credentials::in_authorization(request.headers());
         self.auth
             .authenticate(credentials, peer, now)
             .await
             .map(Some)
     }
 
+    /// Whether this user may have one more request. It counts until its answer has gone out.
+    async fn take_turn(&self, principal: &Principal, exchange: &mut Exchange) -> bool {
+        exchange.signed_in(&principal.name);
+        let turn = self.turns.wait(principal.id, TURN_WAIT_MAX).await;
+        turn.map(|turn| exchange.hold(turn)).is_some()
+    }
+
+    fn too_many(&self) -> String {
+        let max = self.dav.config().server.requests_per_user_max;
+        format!("{max} requests of this user run already (server.requests_per_user_max); try again")
+    }
+
     async fn dispatch(
         &self,
-        principal: Option<&Principal>,
+        principal: &Principal,
         now: Timestamp,
         request: Request<RequestBody>,
     ) -> Response<Body> {
-        let Some(principal) = principal else {
-            return self.health();
-        };
-        if !has_one_host(&request) {
-            return text(StatusCode::BAD_REQUEST, HOST_WANTED);
-        }
         if let Some(reserved) = reserved::find(request.uri().path()) {
             return self.own(reserved, principal, now, request).await;
         }
@@ -248,9 +317,15 @@ impl Door {
 
     fn health(&self) -> Response<Body> {
         if self.stopping.load(Ordering::Acquire) {
-            text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-        } else {
-            text(StatusCode::OK, "ok\n")
+            return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+        }
+        match self.dav.health() {
+            Ok(()) => text(StatusCode::OK, "ok\n"),
+            // Anybody may ask: why, says the log.
+            Err(_) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store cannot be written; reading goes on\n",
+            ),
         }
     }
 
@@ -285,9 +360,7 @@ impl Door {
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {
         if let Refusal::Unavailable(_) = refusal {
             let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            response.headers_mut().insert(RETRY_AFTER, SOON);
             return response;
         }
         let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));
@@ -298,9 +371,14 @@ impl Door {
     }
 }
 
-const HOST_WANTED: &str = "HTTP/1.1 wants one Host header with a host name (RFC 9112, 3.2)\n";
+const HOST_WANTED: &str = "HTTP/1.1 wants one Host header with a host name, and no other one in \
+    the target (RFC 9112, 3.2)\n";
 
-fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+/// Seconds.
+const SOON: HeaderValue = HeaderValue::from_static("5");
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -312,17 +390,33 @@ fn text(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
     response
 }
 
+/// Whatever is answered, a browser takes it for what it says it is, and runs and loads nothing in
+/// it, unless who wrote the answer said otherwise.
+fn shield(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        let nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; \
+            frame-ancestors 'none'; sandbox";
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(nothing));
+    }
+}
+
 /// RFC 9112 §3.2 makes this a must: of two hosts, a proxy might believe one and we the other.
 fn has_one_host(request: &Request<RequestBody>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            host.is_empty()
-                || Authority::try_from(host.as_bytes())
-                    .is_ok_and(|host| !host.as_str().contains('@'))
-        }
-        (None, _) => request.version() < Version::HTTP_11,
-        (Some(_), Some(_)) => false,
+    let first = request.headers().get(HOST);
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Authority::try_from(host.as_bytes()).ok(),
+        (None, _) => return request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => return false,
+    };
+    let plain = |host: &Authority| !host.as_str().contains('@');
+    match (host, request.uri().authority()) {
+        (Some(host), None) => plain(&host),
+        (Some(host), Some(target)) => plain(&host) && host == *target,
+        // Empty is allowed.
+        (None, target) => target.is_none() && first.is_some_and(HeaderValue::is_empty),
     }
 }
 
@@ -346,9 +440,7 @@ async fn settle_body(
     }
     let never_sent = waits_to_send && !progress.has_started();
     if never_sent || !progress.drain(DRAIN_BYTES_MAX, DRAIN_TIME_MAX).await {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+        response.headers_mut().insert(CONNECTION, CLOSE);
         in_flight.leaves_body_unread();
     }
 }

@@ -216,21 +216,18 @@ pub(super) fn describe(resource: &Resource, headers: &mut HeaderMap) {
     set_validators(resource, headers);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let media_type = media_type(resource);
-    let is_page = ["html", "svg", "xml"]
-        .iter()
-        .any(|kind| media_type.contains(kind));
-    if is_page {
-        // A page that one user stored must not act as another who looks at it.
-        headers.insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("sandbox"),
-        );
-    }
-    headers.insert(header::CONTENT_TYPE, header_value(media_type));
+    // A page that one user stored must not act as another who looks at it, whatever type it has.
+    // Browsers show no PDF in a sandbox, and what one contains cannot reach the site.
+    let policy = if media_type == "application/pdf" {
+        "frame-ancestors 'self'"
+    } else {
+        "sandbox"
+    };
     headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
     );
+    headers.insert(header::CONTENT_TYPE, header_value(media_type));
 }
 
 /// What the client said the file is, or what its name says.

@@ -1,5 +1,5 @@
 //! The byte stream of one connection as hyper sees it: with time limits that hyper does not have,
-//! request lines checked, and a close that lets the client read its answer.
+//! its framing checked, and a close that lets the client read its answer.
 
 use std::future::Future as _;
 use std::io;
@@ -13,7 +13,7 @@ use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::request_line::RequestLine;
+use super::framing::Framing;
 
 /// How long and how much a closing connection still listens, so that the answer is not destroyed
 /// by a reset while the client is still sending (RFC 9112 §9.6).
@@ -28,6 +28,8 @@ pub(super) struct Exchanges {
     turns: AtomicUsize,
     /// Whether the client may still be sending when the connection closes.
     unread: AtomicBool,
+    /// Whether somebody has signed in on this connection.
+    known: AtomicBool,
     /// Wakes a read that began while a request was being answered, so that its time limit starts.
     reader: AtomicWaker,
 }
@@ -49,6 +51,11 @@ impl InFlight {
     pub(super) fn leaves_body_unread(&self) {
         self.0.unread.store(true, Ordering::Release);
     }
+
+    /// Somebody signed in: the connection may be silent for longer.
+    pub(super) fn is_of_somebody(&self) {
+        self.0.known.store(true, Ordering::Release);
+    }
 }
 
 impl Drop for InFlight {
@@ -61,9 +68,9 @@ impl Drop for InFlight {
 /// How long a connection may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For a whole request head.
+    /// For a whole request head, and between the requests of strangers.
     pub(super) head: Duration,
-    /// Between requests, and for a client that does not read its answer.
+    /// Between requests once somebody has signed in, and for a client that does not read.
     pub(super) idle: Duration,
 }
 
@@ -73,8 +80,8 @@ pub(super) struct GuardedIo<S> {
     stream: S,
     exchanges: Arc<Exchanges>,
     patience: Patience,
-    line: RequestLine,
-    /// The value of `turns` for which `line` and `read_timer` stand.
+    framing: Framing,
+    /// The value of `turns` for which `read_timer` stands.
     turn: usize,
     read_timer: Pin<Box<Sleep>>,
     /// Runs while a write waits.
@@ -95,7 +102,7 @@ impl<S> GuardedIo<S> {
             stream,
             exchanges,
             patience,
-            line: RequestLine::default(),
+            framing: Framing::default(),
             turn: 0,
             read_timer: Box::pin(sleep(patience.head)),
             write_timer: None,
@@ -103,17 +110,25 @@ impl<S> GuardedIo<S> {
         }
     }
 
-    /// Whether a request is being answered; if one ended since the last look, a new line begins.
+    /// Whether a request is being answered; if one ended since the last look, the time for the next
+    /// one begins.
     fn is_answering(&mut self) -> bool {
         let turn = self.exchanges.turns.load(Ordering::Acquire);
         if turn != self.turn {
             self.turn = turn;
-            self.line = RequestLine::default();
-            self.read_timer
-                .as_mut()
-                .reset(Instant::now() + self.patience.idle);
+            let known = self.exchanges.known.load(Ordering::Acquire);
+            self.allow(if known && !self.framing.has_begun() {
+                self.patience.idle
+            } else {
+                self.patience.head
+            });
         }
         turn % 2 == 1
+    }
+
+    /// From now on, reading may take so long.
+    fn allow(&mut self, time: Duration) {
+        self.read_timer.as_mut().reset(Instant::now() + time);
     }
 }
 
@@ -137,17 +152,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
                 ready!(this.read_timer.as_mut().poll(cx));
                 Poll::Ready(Err(timed_out("no request came in time")))
             }
-            Poll::Ready(Ok(())) if !answering => {
-                let had_begun = this.line.has_begun();
-                this.line.pass(&mut buf.filled_mut()[before..]);
-                if this.line.has_begun() && !had_begun {
-                    this.read_timer
-                        .as_mut()
-                        .reset(Instant::now() + this.patience.head);
+            Poll::Ready(Ok(())) => {
+                let had_begun = this.framing.has_begun();
+                this.framing.pass(&mut buf.filled_mut()[before..]);
+                if this.framing.has_begun() && !had_begun && !answering {
+                    this.allow(this.patience.head);
                 }
                 Poll::Ready(Ok(()))
             }
-            ended @ Poll::Ready(_) => ended,
+            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 }

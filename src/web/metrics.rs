@@ -85,6 +85,7 @@ pub struct Metrics {
     bytes_received: Counter,
     bytes_sent: Counter,
     connections: Gauge,
+    turned_away: Counter,
     failed_logins: Counter,
     locks: Family<Kind, Gauge<u64, AtomicU64>>,
     deliveries: Family<Delivery, Counter>,
@@ -103,6 +104,7 @@ impl Default for Metrics {
             bytes_received: Counter::default(),
             bytes_sent: Counter::default(),
             connections: Gauge::default(),
+            turned_away: Counter::default(),
             failed_logins: Counter::default(),
             locks: Family::default(),
             deliveries: Family::default(),
@@ -130,6 +132,8 @@ impl Metrics {
             self.bytes_sent.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        let help = "Connections refused because their address had too many";
+        registry.register("refused_connections", help, self.turned_away.clone());
         let help = "Requests with a wrong password or token";
         registry.register("failed_logins", help, self.failed_logins.clone());
         registry.register("locks", "Locks that stand", self.locks.clone());
@@ -176,6 +180,11 @@ impl Metrics {
     pub fn connected(&self) -> Connected {
         self.connections.inc();
         Connected(self.connections.clone())
+    }
+
+    /// A connection was refused because its address has too many.
+    pub fn turned_away(&self) {
+        self.turned_away.inc();
     }
 
     /// Somebody tried a wrong password or token.

@@ -2,7 +2,7 @@
 //! finish within its time, then the store is closed.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,10 +18,12 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::address::network;
 use super::clock;
 use super::control::Control;
 use super::door::Door;
 use super::guarded_io::{Exchanges, GuardedIo, Patience};
+use super::turns::Turns;
 use super::webhooks::{self, HttpCourier};
 use crate::config;
 use crate::ops::Dav;
@@ -35,11 +37,17 @@ const REFUSALS_SOON: Duration = Duration::from_millis(100);
 /// After a failed accept (mostly: no file descriptors left) it is not tried again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// For an address that has as many connections as it may have.
+const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n\
+    too many connections come from this address (server.connections_per_address_max)\n";
+
 /// A server that is ready to run.
 #[derive(Debug)]
 pub struct Server {
     door: Arc<Door>,
     connections_max: usize,
+    of_addresses: Turns<IpAddr>,
     header_bytes_max: usize,
     patience: Patience,
     shutdown_max: Duration,
@@ -57,6 +65,7 @@ impl Server {
         Self {
             door,
             connections_max: config.server.connections_max,
+            of_addresses: Turns::new(config.server.connections_per_address_max),
             header_bytes_max: config.limits.header_bytes_max,
             patience: Patience {
                 head: Duration::from_secs(header_seconds_max),
@@ -109,6 +118,25 @@ impl Server {
         dav.close().await.map_err(|error| error.to_string())
     }
 
+    /// Serves one connection that is open already, whatever carries it, to its end. An error says
+    /// why it ended early. It takes no place among `server.connections_max`.
+    pub async fn serve<S>(&self, stream: S, peer: IpAddr) -> Result<(), String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.connection(peer).speak(stream).await
+    }
+
+    fn connection(&self, peer: IpAddr) -> Connection {
+        Connection {
+            door: Arc::clone(&self.door),
+            peer,
+            header_bytes_max: self.header_bytes_max,
+            patience: self.patience,
+            stop: self.stop.subscribe(),
+        }
+    }
+
     async fn accept(
         &self,
         listener: &TcpListener,
@@ -127,19 +155,29 @@ impl Server {
                 }
             };
             while connections.try_join_next().is_some() {}
-            let connection = Connection {
-                door: Arc::clone(&self.door),
-                peer: peer.ip(),
-                header_bytes_max: self.header_bytes_max,
-                patience: self.patience,
-                stop: self.stop.subscribe(),
+            let Some(of_address) = self.of_addresses.take(network(peer.ip())) else {
+                self.turn_away(stream, peer.ip(), tls.is_none());
+                continue;
             };
+            let connection = self.connection(peer.ip());
             let tls = tls.cloned();
             let connected = self.door.metrics().connected();
             connections.spawn(async move {
                 connection.run(stream, tls).await;
-                drop((place, connected));
+                drop((place, of_address, connected));
             });
+        }
+    }
+
+    /// Costs nothing that lasts: whoever opens connections without end gets no task for each. The
+    /// sentence is a courtesy; a client that is still sending may see a reset instead.
+    fn turn_away(&self, stream: TcpStream, peer: IpAddr, in_the_clear: bool) {
+        tracing::debug!(%peer, "this address has too many connections");
+        self.door.metrics().turned_away();
+        if let Ok(mut stream) = stream.into_std()
+            && in_the_clear
+        {
+            let _ = stream.write(TOO_MANY.as_bytes());
         }
     }
 }

@@ -49,7 +49,6 @@ impl Pages {
         let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
         set(header::CONTENT_TYPE, media_type);
         set(header::CACHE_CONTROL, "no-cache");
-        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         set(header::CONTENT_SECURITY_POLICY, POLICY);
         set(header::REFERRER_POLICY, "no-referrer");
         Some(response)

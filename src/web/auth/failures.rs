@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::protocol::time::Timestamp;
+use crate::web::address::network;
 
 /// Counted names and addresses, each.
 const ENTRIES_MAX: usize = 10_000;
@@ -69,16 +70,6 @@ impl Failures {
 /// Enough of a name to tell users apart; what is longer is no user's name.
 fn short(name: &str) -> String {
     name.chars().take(65).collect()
-}
-
-/// One IPv6 household owns a /64, so its addresses count as one.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
 
 #[derive(Debug)]
