@@ -11,6 +11,7 @@
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod backup;
+mod check;
 mod config;
 mod control;
 mod events;
@@ -105,6 +106,8 @@ enum Command {
     /// The folder named by --data must not be there yet, or be empty. Start the server on it
     /// afterwards: lockkeeper serve --data FOLDER
     Restore(restore::Restore),
+    /// Read everything that is kept and say what is not as it was written
+    Check(check::Check),
     /// Copy files and folders out of the store into a plain folder, with their times
     #[command(allow_missing_positional = true)]
     Export(export::Export),
@@ -241,6 +244,7 @@ pub fn main() -> ExitCode {
             Command::Webhook(webhook) => webhook.run().await,
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
+            Command::Check(check) => check.run().await,
             Command::Export(export) => export.run().await,
             Command::Import(import) => import.run().await,
             Command::Config(place) => config::print(&place),

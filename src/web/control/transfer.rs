@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Bu
 use tokio::time::timeout;
 
 use super::frames::{Frame, receive, send, send_bytes, send_end, unexpected};
-use super::{TIME_MAX, write_reply};
+use super::{TIME_MAX, checking, write_reply};
 use crate::ops::Dav;
 use crate::ops::admin::AdminReply;
 use crate::ops::admin::transfers::TransferCommand;
@@ -32,6 +32,7 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     match command {
         TransferCommand::Backup => tell_moment(&mut reader, &mut writer, dav).await,
+        TransferCommand::Check(manner) => checking::serve(&mut writer, dav, manner).await,
         TransferCommand::Export { path } => export(BufWriter::new(writer), dav, &path).await,
         TransferCommand::Import { user, overwrite } => {
             let import = match dav.import(&user, overwrite).await {
