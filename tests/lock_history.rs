@@ -23,6 +23,8 @@ mod endings;
 mod faces;
 #[path = "lock_history/faulty.rs"]
 mod faulty;
+#[path = "lock_history/gaps.rs"]
+mod gaps;
 #[path = "lock_history/illegal.rs"]
 mod illegal;
 #[path = "lock_history/invent.rs"]
@@ -84,7 +86,7 @@ async fn field(
     let engine = Arc::new(Faulty::over(engine, fault, seed));
     let wire = Arc::new(InProcess::over(Arc::clone(&engine) as _, blobs).await);
     enrol(&*wire).await;
-    let field = Field::plant(wire, trees).await;
+    let field = Field::plant(wire, 0..trees).await;
     engine.begin_to_fail();
     field
 }
@@ -130,7 +132,7 @@ async fn over_sockets(calls: usize) -> Seen {
     let server = Server::start_with(&["--memory"]);
     let wire = Arc::new(Sockets::to(&server));
     enrol(&*wire).await;
-    let mut field = Field::plant(wire, 4).await;
+    let mut field = Field::plant(wire, 0..4).await;
     require_order(field.fight((seed, calls), &mut seen).await, seed);
     seen.tell("over sockets");
     seen
