@@ -1,8 +1,8 @@
 //! Locks are linearizable: whatever users do at the same time to the files and collections of a
-//! tree, through WebDAV, the check-out API, the DocSpace API and the commands, some sequential order
-//! of it explains all answers by the text of the lock model, and in none of its states do two
-//! exclusive locks cover one resource. `LOCKKEEPER_SEED` repeats what users ask; what of it meets is
-//! up to the machine. `LOCKKEEPER_CALLS` says how many calls the long form makes.
+//! tree, through WebDAV, the check-out API, the DocSpace API and the commands, some sequential
+//! order of it explains all answers by the text of the lock model, and in none of its states do
+//! two exclusive locks cover one resource. `LOCKKEEPER_SEED` repeats what users ask; what of it
+//! meets is up to the machine. `LOCKKEEPER_CALLS` says how many calls the long form makes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(
