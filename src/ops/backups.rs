@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::{MutexGuard, RwLockReadGuard};
+use tokio::time::timeout;
 
 use super::{Dav, OPEN_TIME_MAX};
 use crate::backup::restore::restore;
@@ -16,6 +17,8 @@ use crate::store::NoObserver;
 use crate::store::engine::{Engine as _, Snapshot};
 use crate::store::sled::{SledEngine, SledOptions};
 
+/// How long a backup waits for the one before it.
+const TURN_TIME_MAX: Duration = Duration::from_secs(2);
 const ROWS_PER_STEP: usize = 256;
 
 /// One moment of the store. As long as this lives, every content file of that moment stays.
@@ -42,7 +45,9 @@ impl Dav {
                 "the server keeps everything in memory; there are no files to back up".to_owned(),
             ));
         }
-        let alone = self.one_backup.try_lock().map_err(|_| {
+        // Who made the last one may have hung up a moment ago.
+        let alone = timeout(TURN_TIME_MAX, self.one_backup.lock()).await;
+        let alone = alone.map_err(|_| {
             DavError::Unavailable("another backup is being made; try again later".to_owned())
         })?;
         // First, so that nothing of the moment goes before it is held.
