@@ -10,6 +10,8 @@
 //! | 3 | a user, group, key, path, lock, version or webhook that was named does not exist |
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
+mod backup;
+mod check;
 mod config;
 mod control;
 mod events;
@@ -17,6 +19,8 @@ mod grant;
 mod group;
 mod lock;
 mod print;
+mod progress;
+mod restore;
 mod serve;
 mod token;
 mod user;
@@ -25,15 +29,16 @@ mod webhook;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 
+use crate::backup::BackupError;
 use crate::config::{Config, ConfigError, Setting};
 use crate::ops::admin::{AdminError, RefusalClass};
 
@@ -81,6 +86,25 @@ enum Command {
     /// Add, list and remove webhooks: other programs that are told what happens
     #[command(subcommand)]
     Webhook(webhook::Webhook),
+    /// Back up everything of one moment, while the server runs or while it does not
+    ///
+    /// Files with their versions, properties and locks, users, groups, grants, keys, events and
+    /// webhooks. Everybody goes on working meanwhile.
+    ///
+    /// A folder holds any number of moments, and each further run copies only content that is new.
+    /// A name that ends in .tar is one file with one moment. `lockkeeper restore` makes a data
+    /// folder of either. Keep backups as safe as the data folder: they hold everybody's files.
+    Backup(backup::Backup),
+    /// Make a new data folder of a backup
+    ///
+    /// Files, versions, properties, locks, users, groups, grants, keys, events and webhooks are as
+    /// they were at that moment. Every byte is checked; if anything is damaged, nothing is made.
+    ///
+    /// The folder named by --data must not be there yet, or be empty. Start the server on it
+    /// afterwards: lockkeeper serve --data FOLDER
+    Restore(restore::Restore),
+    /// Read everything that is kept and say what is not as it was written
+    Check(check::Check),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -157,6 +181,11 @@ impl CliError {
         Self::Usage(reason.to_string())
     }
 
+    fn refused(class: RefusalClass, reason: impl Display) -> Self {
+        let reason = reason.to_string();
+        Self::Refused(AdminError { class, reason })
+    }
+
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Failed(_) | Self::Output(_) => 1,
@@ -168,6 +197,16 @@ impl CliError {
                 RefusalClass::Conflict => 4,
             },
         })
+    }
+}
+
+impl From<BackupError> for CliError {
+    fn from(error: BackupError) -> Self {
+        match &error {
+            BackupError::NotFound(_) => Self::refused(RefusalClass::NotFound, error),
+            BackupError::InTheWay(_) => Self::refused(RefusalClass::Conflict, error),
+            _ => Self::failed(error),
+        }
     }
 }
 
@@ -192,6 +231,9 @@ pub fn main() -> ExitCode {
             Command::Version(version) => version.run().await,
             Command::Events(events) => events.run().await,
             Command::Webhook(webhook) => webhook.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
+            Command::Check(check) => check.run().await,
             Command::Config(place) => config::print(&place),
         }
     });
@@ -209,20 +251,40 @@ fn report(error: &CliError) -> ExitCode {
 
 /// Makes the data folder if there is none, closed to other accounts: it holds everybody's files.
 fn make_private(data: &Path) -> Result<(), CliError> {
-    if data.is_dir() {
-        return Ok(());
+    let make = || {
+        if !data.is_dir() {
+            let parent = data
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            parent.map_or(Ok(()), fs::create_dir_all)?;
+            DirBuilder::new().mode(0o700).create(data)?;
+        }
+        sync_way_to(data)
+    };
+    make().map_err(|error| {
+        CliError::Failed(format!(
+            "the data folder {} cannot be made: {error}",
+            data.display()
+        ))
+    })
+}
+
+/// Makes the names on the way to a folder durable, all that its volume knows of: whoever made them,
+/// perhaps a start that was cut off, may not have done so, and without a name all in it is lost.
+fn sync_way_to(data: &Path) -> io::Result<()> {
+    let data = data.canonicalize()?;
+    let volume = fs::metadata(&data)?.dev();
+    for folder in data.ancestors().skip(1) {
+        if fs::metadata(folder)?.dev() != volume {
+            break;
+        }
+        match File::open(folder).and_then(|folder| folder.sync_all()) {
+            // Not to be read, so nobody of ours has made it, or anything in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
     }
-    let parent = data
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let made = parent.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| DirBuilder::new().mode(0o700).create(data))
-        .map_err(|error| {
-            CliError::Failed(format!(
-                "the data folder {} cannot be made: {error}",
-                data.display()
-            ))
-        })
+    Ok(())
 }
 
 /// Writes to standard output at once, also into a pipe.

@@ -7,6 +7,7 @@
 //!   DocSpace-compatible API; the only clock.
 //! - [`ops`]: one function for each thing a user can do, each one transaction:
 //!   *read what the rules need, ask the rules, write*.
+//! - [`backup`]: the store as plain files of one moment, and back.
 //! - [`store`] and [`blobs`]: keeping. Rows behind a seam of two traits, content in files.
 //! - [`event`]: what happened, as the record keeps it.
 //! - [`rights`]: roles, privileges, and which grant counts.
@@ -20,6 +21,7 @@
 //! transaction. A CheckOut goes from the door to its row of the table in `web::api`, and from its
 //! handler in `web::api::checkout` to [`ops::Dav::lock`]. `ARCHITECTURE.md` tells more.
 
+pub mod backup;
 pub mod blobs;
 pub mod cli;
 pub mod config;

@@ -4,6 +4,8 @@
 pub mod access;
 pub mod admin;
 pub mod audience;
+pub mod backups;
+pub mod check;
 pub mod check_out;
 pub mod content;
 pub mod copy;
@@ -35,7 +37,7 @@ use futures_util::future::BoxFuture;
 use ids::Ids;
 use pruning::Pruning;
 use target::Target;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, RwLock, watch};
 
 use crate::blobs::{Blobs, Space};
 use crate::config::Config;
@@ -80,6 +82,10 @@ pub struct Dav {
     webhooks_changed: watch::Sender<()>,
     /// Old versions that may have to go.
     pruning: Mutex<Pruning>,
+    /// Read by who needs content files to stay, written by who removes them.
+    content_kept: RwLock<()>,
+    /// Held by the one backup that may be made at a time.
+    one_backup: tokio::sync::Mutex<()>,
 }
 
 /// What every request says about itself.
@@ -222,6 +228,8 @@ impl Dav {
             committed: watch::Sender::new(()),
             webhooks_changed: watch::Sender::new(()),
             pruning: Mutex::default(),
+            content_kept: RwLock::default(),
+            one_backup: tokio::sync::Mutex::default(),
         })
     }
 
@@ -242,6 +250,11 @@ impl Dav {
     /// The room on the volume that holds the content.
     pub fn space(&self) -> Result<Space, DavError> {
         Ok(self.blobs.space()?)
+    }
+
+    /// Whether anything can be changed; if not, why.
+    pub fn health(&self) -> Result<(), DavError> {
+        Ok(self.engine.health()?)
     }
 
     /// There may be news for those who follow the record.

@@ -4,6 +4,7 @@
 //! durable; it knows nothing of files or locks. Everything above speaks through [`tx::Tx`], which
 //! knows the rows; rows of the tree and of locks change only with a witness from `lock::rules`.
 
+pub mod check;
 mod content;
 pub mod credentials;
 pub mod engine;
@@ -15,18 +16,21 @@ mod keys;
 mod locks;
 pub mod memory;
 mod overlay;
+mod past;
 mod properties;
 pub mod sled;
 pub mod transact;
 mod tree;
 pub mod tx;
 pub mod users;
+mod uses;
 mod versions;
 pub mod webhooks;
 
 pub use content::NewContent;
 pub use group_commit::{CommitObserver, NoObserver};
 pub use tree::Walk;
+pub use uses::ContentFiles;
 pub use versions::Succession;
 
 use crate::protocol::error::DavError;
@@ -45,7 +49,12 @@ impl From<StoreError> for DavError {
             StoreError::Busy => {
                 Self::Unavailable("too many changes at the same moment; try again".to_owned())
             }
-            StoreError::Damaged(_) | StoreError::Failed(_) => Self::Internal(error.to_string()),
+            StoreError::Frozen(_) => Self::Unavailable(format!(
+                "{error}; reading still works, and so does everything else as soon as the disk does"
+            )),
+            StoreError::Damaged(_) | StoreError::DamagedRow(_) | StoreError::Failed(_) => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

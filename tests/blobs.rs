@@ -229,9 +229,81 @@ async fn a_file_cut_short_is_noticed() {
         .unwrap()
         .set_len(100)
         .unwrap();
-    assert_eq!(reader.read(0, 500).await.unwrap(), sample(100));
-    assert!(matches!(
-        reader.read(100, 500).await,
-        Err(StoreError::Damaged(_))
-    ));
+    for damaged in [
+        reader.read(0, 50).await.err(),
+        reader.read(100, 500).await.err(),
+        blobs.open_content(ContentId(3)).await.err(),
+    ] {
+        let told = damaged.expect("it is noticed").to_string();
+        assert!(
+            told.contains("0000000000000003: it was cut short"),
+            "{told}"
+        );
+    }
+}
+
+/// Whatever bit of a content file changes: no byte of the block that it belongs to is read, and
+/// what is read is what was written.
+#[tokio::test]
+async fn a_flipped_bit_is_never_served() {
+    let dir = TempDir::new().unwrap();
+    let blobs = Blobs::open(dir.path(), 0).unwrap();
+    let content = sample(200_000);
+    write(&blobs, ContentId(7), &content, 65_536).await;
+    let path = dir.path().join("07").join(format!("{:016x}", 7));
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..content.len())
+        .step_by(9_973)
+        .chain(content.len()..whole.len())
+    {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let Ok(mut reader) = blobs.open_content(ContentId(7)).await else {
+            continue;
+        };
+        let mut damaged = 0;
+        let offsets = (0..content.len()).step_by(5_000);
+        for offset in offsets.chain([content.len() - 1]) {
+            match reader.read(offset as u64, 100).await {
+                Ok(bytes) => assert!(bytes == content[offset..offset + bytes.len()]),
+                Err(StoreError::Damaged(_)) => damaged += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(damaged > 0, "the flip of byte {at} was not noticed");
+    }
+}
+
+/// A misdirected write, or a restore from the wrong place: the file is whole, but not this one.
+#[tokio::test]
+async fn another_content_is_not_served_as_this_one() {
+    let dir = TempDir::new().unwrap();
+    let blobs = Blobs::open(dir.path(), 0).unwrap();
+    for id in [0x0107, 0x0207] {
+        write(&blobs, ContentId(id), &sample(10_000), 65_536).await;
+    }
+    let path = |id: u64| dir.path().join("07").join(format!("{id:016x}"));
+    std::fs::rename(path(0x0107), path(0x0207)).unwrap();
+    let error = blobs.open_content(ContentId(0x0207)).await.unwrap_err();
+    assert!(
+        error.to_string().contains("it is another content"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn sums_beyond_those_held_are_found() {
+    let dir = TempDir::new().unwrap();
+    let blobs = Blobs::open(dir.path(), 0).unwrap();
+    let content = sample(70 << 20);
+    write(&blobs, ContentId(1), &content, 1 << 20).await;
+    let mut reader = blobs.open_content(ContentId(1)).await.unwrap();
+    for offset in [0, 69 << 20, 1 << 20, 65 << 20, 64 << 20, (70 << 20) - 1] {
+        let piece = reader.read(offset as u64, 300_000).await.unwrap();
+        assert!(
+            piece == content[offset..offset + piece.len()],
+            "at {offset}"
+        );
+    }
 }

@@ -184,6 +184,11 @@ fn events() {
 }
 
 #[test]
+fn backup() {
+    check_page("backup.md");
+}
+
+#[test]
 fn a_page_is_read_and_compared() {
     let page = "text\n```sh\na\nb\n```\nmore\n```json\n{…}\n```\n```sh\nc\n```\n";
     let read = examples(page);

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "engines/snapshots.rs"]
+mod snapshots;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +17,10 @@ use lockkeeper::store::engine::{
 use lockkeeper::store::memory::MemoryEngine;
 use lockkeeper::store::sled::{SledEngine, SledOptions};
 use lockkeeper::store::transact::transact;
+use snapshots::{
+    a_snapshot_shows_one_moment, snapshots_do_not_mix,
+    what_others_appended_lies_before_what_is_appended,
+};
 use tempfile::TempDir;
 
 type Shared = Arc<dyn Engine>;
@@ -510,6 +517,9 @@ conformance! {
     ten_thousand_rows_fit_in_one_transaction,
     a_read_view_holds_while_writers_run,
     an_abandoned_commit_blocks_nobody,
+    a_snapshot_shows_one_moment,
+    snapshots_do_not_mix,
+    what_others_appended_lies_before_what_is_appended,
 }
 
 #[tokio::test]
@@ -522,6 +532,10 @@ async fn sled_keeps_rows_over_a_restart() {
             turn
         );
         put_all(&engine, &[(&format!("row{turn}"), "1")]).await;
+        // A number that was left out stays left out.
+        let number = engine.snapshot().await.unwrap().number();
+        assert!(number >= 1_000 * turn as u64, "{number}");
+        engine.skip_to(number + 1_000).await.unwrap();
         engine.close().await.unwrap();
         engine.close().await.unwrap();
     }

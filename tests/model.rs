@@ -6,7 +6,7 @@
 
 #[path = "model/histories.rs"]
 mod histories;
-#[allow(dead_code, reason = "some of it is for rules_agree")]
+#[allow(dead_code, reason = "some of it is for other tests")]
 #[allow(
     clippy::match_same_arms,
     reason = "the tables stay as the text has them"
@@ -32,7 +32,7 @@ use lockkeeper::protocol::time::Timestamp;
 use lockkeeper::resource::INLINE_BYTES_MAX;
 use lockkeeper::store::engine::{Engine, Mode, Order};
 use lockkeeper::store::memory::MemoryEngine;
-use naive::{Answer, Asker, Kind, Node, Policy, Request, Scope, User, World};
+use naive::{Answer, Asker, Kind, Node, Policy, Request, Scope, Tokens, User, World};
 use proptest::prelude::*;
 use speak::{Reply, ask, real_kind, send, world_of};
 use support::{open_with, sled_in};
@@ -238,59 +238,25 @@ impl Model {
             .retain(|lock| deadlines[lock.number].is_none_or(|end| now < end));
     }
 
-    /// The naive model knows requests of Alice only: for Bob's everybody changes places.
     fn ask(&mut self, by: Doer, request: &Request, tokens: bool, seconds: u64) -> Reply {
-        let user = by.user;
         let before = self.world.clone();
-        if user == User::Bob {
-            self.change_places();
-        }
         let asker = Asker {
             policy: Policy::Drive,
-            tokens,
+            user: by.user,
+            tokens: if tokens { Tokens::All } else { Tokens::NONE },
         };
         let answer = self.world.ask(request, asker);
-        if user == User::Bob {
-            self.change_places();
-        }
         if answer == Answer::Done {
             self.histories.follow(request, by, &before, &self.world);
         }
-        for lock in self
-            .world
-            .locks
-            .iter_mut()
-            .filter(|lock| lock.number == usize::MAX)
-        {
+        let taken = |lock: &&mut naive::Lock| lock.number == usize::MAX;
+        for lock in self.world.locks.iter_mut().filter(taken) {
             lock.number = self.deadlines.len();
             let ends = lock.kind == Kind::Transient;
             self.deadlines
                 .push(ends.then_some(self.now + seconds * 1000));
         }
-        let back = |lock: &naive::Lock| {
-            let mut locks = before.locks.iter();
-            locks
-                .find(|known| known.number == lock.number)
-                .unwrap()
-                .clone()
-        };
-        let of = |locks: &std::collections::BTreeSet<naive::Lock>| locks.iter().map(back).collect();
-        let answer = match &answer {
-            Answer::Done => Answer::Done,
-            Answer::Locked(locks) => Answer::Locked(of(locks)),
-            Answer::Conflict(locks) => Answer::Conflict(of(locks)),
-            Answer::Members(locks) => Answer::Members(of(locks)),
-        };
         Reply::of(&answer, &before)
-    }
-
-    fn change_places(&mut self) {
-        for lock in &mut self.world.locks {
-            lock.owner = match lock.owner {
-                User::Alice => User::Bob,
-                User::Bob => User::Alice,
-            };
-        }
     }
 }
 

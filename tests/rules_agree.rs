@@ -9,6 +9,7 @@
 )]
 
 #[path = "rules_agree/naive.rs"]
+#[allow(dead_code, reason = "some of it is for other tests")]
 #[allow(
     clippy::match_same_arms,
     reason = "the tables stay as the text has them"
@@ -23,7 +24,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use naive::{Answer, Asker, Kind, Lock, Node, Policy, Request, Scope, User, World};
+use naive::{Answer, Asker, Kind, Lock, Node, Policy, Request, Scope, Tokens, User, World};
 use server::Server;
 use speak::Reply;
 
@@ -186,7 +187,7 @@ fn every_placement(count: usize) -> Vec<World> {
 
 /// Under whom and how a placement is asked about: where nothing hangs on the policy or on tokens,
 /// one of each will do.
-fn every_asker(world: &World) -> Vec<Asker> {
+fn every_asker(world: &World) -> Vec<Asker<'static>> {
     let transient = |lock: &&Lock| lock.kind == Kind::Transient;
     let policy_matters = world.locks.iter().any(|lock| transient(&lock));
     let tokens_matter = world.locks.len() == 1
@@ -195,18 +196,17 @@ fn every_asker(world: &World) -> Vec<Asker> {
             .iter()
             .filter(transient)
             .any(|lock| lock.owner == User::Alice);
-    let mut askers = vec![Asker {
+    let alice = |tokens| Asker {
         policy: Policy::Drive,
-        tokens: false,
-    }];
+        user: User::Alice,
+        tokens,
+    };
+    let mut askers = vec![alice(Tokens::NONE)];
     if tokens_matter {
-        askers.push(Asker {
-            policy: Policy::Drive,
-            tokens: true,
-        });
+        askers.push(alice(Tokens::All));
     }
     if policy_matters {
-        let strict = |asker: &Asker| Asker {
+        let strict = |asker: &Asker<'static>| Asker {
             policy: Policy::Strict,
             ..*asker
         };

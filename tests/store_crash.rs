@@ -1,14 +1,13 @@
-//! `kill -9` and power cuts under load: what was acknowledged is there afterwards, and nothing is
-//! there by half.
+//! `kill -9` of the store alone, under load: what was acknowledged is there afterwards, and nothing
+//! is there by half.
 //!
 //! The test runs itself again as a child, which writes and acknowledges through a pipe; the parent
 //! kills it at a random moment, opens the store and checks. The quick test makes 10 rounds over one
-//! store; more, and those with power cuts: `cargo test --test store_crash -- --ignored`.
+//! store; more: `cargo test --test store_crash -- --ignored`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -158,25 +157,20 @@ impl Acks {
     }
 }
 
-fn start(dir: &Path, shim: Option<&Path>) -> (Child, BufReader<ChildStdout>) {
+fn start(dir: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["child", "--exact", "--nocapture"])
         .env(CHILD_DIR, dir)
         .stdout(Stdio::piped());
-    if let Some(shim) = shim {
-        command
-            .env("LD_PRELOAD", shim)
-            .env("POWER_CUT_COPY", dir.join("synced"));
-    }
     let mut child = command.spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     (child, output)
 }
 
 /// Lets a child run for `count` acknowledgements and kills it; returns all that it gave.
-fn run_and_kill(dir: &Path, shim: Option<&Path>, count: u32, acks: &mut Acks) {
-    let (mut child, mut output) = start(dir, shim);
+fn run_and_kill(dir: &Path, count: u32, acks: &mut Acks) {
+    let (mut child, mut output) = start(dir);
     let mut line = String::new();
     let mut seen = 0;
     while seen < count {
@@ -229,64 +223,24 @@ async fn check(dir: &Path, acks: &mut Acks) {
     engine.close().await.unwrap();
 }
 
-fn rounds(count: u32, shim: Option<&Path>) {
+fn rounds(count: u32) {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut acks = Acks::default();
     for _ in 0..count {
-        run_and_kill(
-            dir.path(),
-            shim,
-            getrandom::u32().unwrap() % 300 + 1,
-            &mut acks,
-        );
-        if shim.is_some() {
-            cut_power(dir.path());
-        }
+        let count = getrandom::u32().unwrap() % 300 + 1;
+        run_and_kill(dir.path(), count, &mut acks);
         runtime.block_on(check(dir.path(), &mut acks));
     }
 }
 
-/// Of the log stays what was synced; each page written since survives, or not, by chance.
-fn cut_power(dir: &Path) {
-    let (log, synced) = (dir.join("meta").join("db"), dir.join("synced"));
-    let written = fs::read(&log).unwrap();
-    let mut left =
-        fs::read(&synced).expect("the first sync comes before the first acknowledgement");
-    left.resize(written.len(), 0);
-    for (left, written) in left.chunks_mut(4096).zip(written.chunks(4096)) {
-        if getrandom::u32().unwrap().is_multiple_of(2) {
-            left.copy_from_slice(written);
-        }
-    }
-    fs::write(&log, left).unwrap();
-    fs::remove_file(synced).unwrap();
-}
-
 #[test]
 fn ten_kills_lose_nothing() {
-    rounds(10, None);
+    rounds(10);
 }
 
 #[test]
 #[ignore = "takes a minute"]
 fn two_hundred_kills_lose_nothing() {
-    rounds(200, None);
-}
-
-#[test]
-#[ignore = "takes a minute and needs Linux and a C compiler"]
-fn hundred_power_cuts_lose_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let shim = dir.path().join("power_cut.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join("power_cut.c");
-    let mut compile = Command::new("cc");
-    compile
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&shim)
-        .arg(source);
-    assert!(compile.status().unwrap().success());
-    rounds(100, Some(&shim));
+    rounds(200);
 }

@@ -8,16 +8,19 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Space, missing};
+use super::Space;
+use super::reader::FileReader;
+use super::sums::{BLOCK_BYTES, Footer, Summing};
+use super::whole::path_of;
 use crate::resource::ContentId;
 use crate::store::engine::StoreError;
 
-/// How much a writer gathers before it goes to the disk. It holds at most two such buffers.
-const BUFFER_BYTES: usize = 512 * 1024;
+/// How much a writer gathers before it goes to the disk: whole blocks. It holds at most two such
+/// buffers, and the sums of all blocks, a 16,384th of the content.
+const BUFFER_BYTES: usize = 8 * BLOCK_BYTES;
 
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -55,8 +58,7 @@ impl Folder {
     }
 
     fn path(&self, id: ContentId) -> PathBuf {
-        self.page(id.0.to_be_bytes()[7])
-            .join(format!("{:016x}", id.0))
+        self.dir.join(path_of(id))
     }
 
     pub(super) async fn create(
@@ -68,12 +70,17 @@ impl Folder {
             let path = owned.path(id);
             let file = OpenOptions::new().write(true).create_new(true).open(&path);
             let file = file.map_err(|error| in_words(&error, "cannot create a content file"))?;
+            let stamp = getrandom::u64()
+                .map_err(|error| StoreError::Failed(format!("no random number: {error}")))?;
             Ok(FileWriter {
                 folder: owned,
                 path: Some(path),
                 file: Arc::new(file),
+                id,
+                stamp,
                 buffer: Vec::new(),
                 size: 0,
+                sums: Vec::new(),
                 pending: None,
             })
         })
@@ -85,22 +92,7 @@ impl Folder {
         id: ContentId,
     ) -> Result<FileReader, StoreError> {
         let path = folder.path(id);
-        let open = move || {
-            let file = File::open(path)?;
-            let size = file.metadata()?.len();
-            Ok(FileReader {
-                file: Arc::new(file),
-                size,
-                id,
-            })
-        };
-        blocking(move || {
-            open().map_err(|error: io::Error| match error.kind() {
-                io::ErrorKind::NotFound => missing(id),
-                _ => in_words(&error, "cannot open a content file"),
-            })
-        })
-        .await
+        blocking(move || FileReader::open(&path, id)).await
     }
 
     pub(super) async fn remove(folder: &Arc<Self>, id: ContentId) -> Result<(), StoreError> {
@@ -164,11 +156,24 @@ pub(super) struct FileWriter {
     /// `None` once finished: then the file stays.
     path: Option<PathBuf>,
     file: Arc<File>,
+    id: ContentId,
+    stamp: u64,
     buffer: Vec<u8>,
     /// With what is in the buffer.
     size: u64,
-    /// The buffer being written; comes back empty.
-    pending: Option<JoinHandle<Result<Vec<u8>, StoreError>>>,
+    /// Of what is written, block by block.
+    sums: Vec<u8>,
+    /// The buffer being written.
+    pending: Option<JoinHandle<Result<Written, StoreError>>>,
+}
+
+/// What is left of a buffer that was written.
+#[derive(Debug)]
+struct Written {
+    /// Its memory, for what follows.
+    empty: Vec<u8>,
+    /// Of its blocks.
+    sums: Vec<u8>,
 }
 
 impl FileWriter {
@@ -198,10 +203,15 @@ impl FileWriter {
         let mut buffer = std::mem::replace(&mut self.buffer, empty);
         let (folder, file) = (Arc::clone(&self.folder), Arc::clone(&self.file));
         let offset = self.size - buffer.len() as u64;
+        let summing = Summing::of(self.id, self.stamp);
         self.pending = Some(spawn_blocking(move || {
+            let sums = sums_of(&summing, &buffer, offset);
             folder.write(&file, &buffer, offset)?;
             buffer.clear();
-            Ok(buffer)
+            Ok(Written {
+                empty: buffer,
+                sums,
+            })
         }));
         Ok(())
     }
@@ -213,12 +223,21 @@ impl FileWriter {
         };
         let written = pending.await;
         self.pending = None;
-        written.map_err(|error| StoreError::Failed(error.to_string()))?
+        let Written { empty, sums } =
+            written.map_err(|error| StoreError::Failed(error.to_string()))??;
+        self.sums.extend_from_slice(&sums);
+        Ok(empty)
     }
 
     pub(super) async fn finish(mut self) -> Result<u64, StoreError> {
         self.written().await?;
-        let buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut sums = std::mem::take(&mut self.sums);
+        let footer = Footer {
+            id: self.id,
+            size: self.size,
+            stamp: self.stamp,
+        };
         let (folder, file) = (Arc::clone(&self.folder), Arc::clone(&self.file));
         let offset = self.size - buffer.len() as u64;
         let parent = self
@@ -227,6 +246,10 @@ impl FileWriter {
             .and_then(Path::parent)
             .map(Path::to_path_buf);
         blocking(move || {
+            let summing = Summing::of(footer.id, footer.stamp);
+            sums.extend_from_slice(&sums_of(&summing, &buffer, offset));
+            buffer.extend_from_slice(&sums);
+            buffer.extend_from_slice(&footer.encode());
             folder.write(&file, &buffer, offset)?;
             let synced = file
                 .sync_data()
@@ -256,60 +279,12 @@ impl Drop for FileWriter {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct FileReader {
-    file: Arc<File>,
-    size: u64,
-    id: ContentId,
-}
-
-impl FileReader {
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// `len` is at least 1 and lies within the file.
-    pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Bytes, StoreError> {
-        let mut buffer = vec![0; len];
-        let (mut buffer, read) = if let Some(read) = read_cached(&self.file, &mut buffer, offset) {
-            (buffer, read)
-        } else {
-            let file = Arc::clone(&self.file);
-            blocking(move || {
-                let read = file.read_at(&mut buffer, offset);
-                let read = read.map_err(|error| in_words(&error, "cannot read content"))?;
-                Ok((buffer, read))
-            })
-            .await?
-        };
-        if read == 0 {
-            let id = self.id.0;
-            return Err(StoreError::Damaged(format!(
-                "the content file {id:016x} was cut short"
-            )));
-        }
-        buffer.truncate(read);
-        Ok(Bytes::from(buffer))
-    }
-}
-
-/// Reads without waiting for the disk, which saves two changes of thread; `None`: that needs the
-/// disk, or this file system cannot tell.
-#[cfg(target_os = "linux")]
-fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
-    let mut buffers = [io::IoSliceMut::new(buffer)];
-    rustix::io::preadv2(
-        file,
-        &mut buffers,
-        offset,
-        rustix::io::ReadWriteFlags::NOWAIT,
-    )
-    .ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn read_cached(_file: &File, _buffer: &mut [u8], _offset: u64) -> Option<usize> {
-    None
+/// The sums of the blocks in `bytes`, which begin at a block's beginning.
+fn sums_of(summing: &Summing, bytes: &[u8], offset: u64) -> Vec<u8> {
+    let blocks = (offset / BLOCK_BYTES as u64..).zip(bytes.chunks(BLOCK_BYTES));
+    blocks
+        .flat_map(|(number, bytes)| summing.block(number, bytes))
+        .collect()
 }
 
 fn content_id(name: &str) -> Option<ContentId> {
@@ -321,7 +296,7 @@ fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     spawn_blocking(work)
@@ -329,7 +304,7 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| StoreError::Failed(error.to_string()))?
 }
 
-fn in_words(error: &io::Error, what: &str) -> StoreError {
+pub(super) fn in_words(error: &io::Error, what: &str) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Failed(format!("{what}: {error}")),

@@ -61,25 +61,30 @@ pub(super) fn unexpected(_: &AdminReply) -> CliError {
     CliError::failed("the server's reply fits another command; is it of another version?")
 }
 
-async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminReply, CliError> {
+/// Opens the store of the data folder, on which no server runs.
+pub(super) async fn open_store(config: &Config) -> Result<Arc<Dav>, CliError> {
     if config.store.memory {
         let reason = "store.memory is set: there is nothing to change while no server runs";
         return Err(CliError::failed(reason));
     }
     let data = &config.store.data;
-    if matches!(command, AdminCommand::User(UserCommand::Add { .. })) {
-        make_private(data)?;
-    } else if !data.is_dir() {
+    if !data.is_dir() {
         return Err(CliError::Failed(format!(
             "there is no data folder {}",
             data.display()
         )));
     }
-    let now = clock::now();
-    let dav = Dav::open(config, now, clock::stopwatch, Arc::new(NoObserver)).await;
-    let dav = dav.map_err(CliError::failed)?;
+    let dav = Dav::open(config, clock::now(), clock::stopwatch, Arc::new(NoObserver));
+    dav.await.map_err(CliError::failed)
+}
+
+async fn run_directly(config: &Config, command: AdminCommand) -> Result<AdminReply, CliError> {
+    if matches!(command, AdminCommand::User(UserCommand::Add { .. })) && !config.store.memory {
+        make_private(&config.store.data)?;
+    }
+    let dav = open_store(config).await?;
     let courier = HttpCourier::new(&config.webhooks);
-    let reply = admin::run(&dav, &courier, command, now).await;
+    let reply = admin::run(&dav, &courier, command, clock::now()).await;
     dav.close().await.map_err(CliError::failed)?;
     Ok(reply)
 }

@@ -7,6 +7,7 @@ pub mod grants;
 pub mod groups;
 pub mod locks;
 pub mod tokens;
+pub mod transfers;
 pub mod users;
 pub mod versions;
 pub mod webhooks;
@@ -165,7 +166,7 @@ impl From<DavError> for AdminError {
             DavError::BadRequest(_) | DavError::PathTooLong(_) => RefusalClass::Usage,
             DavError::NotFound
             | DavError::ParentMissing
-            | DavError::NotLocked
+            | DavError::NotLocked(_)
             | DavError::TokenMismatch => RefusalClass::NotFound,
             DavError::Internal(_) | DavError::Unavailable(_) => RefusalClass::Failed,
             _ => RefusalClass::Conflict,
@@ -205,22 +206,18 @@ async fn as_user(
     let Some(user) = access::find(dav, &name).await? else {
         return Err(AccessError::NoSuch(Noun::User, name).into());
     };
-    let path = dav.detail(ask).await?.path;
-    let as_user = Ask {
-        principal: Principal::from(&user),
-        ..ask.clone()
-    };
-    match dav.detail(&as_user).await {
-        Ok(detail) if detail.privileges.has(privilege) => Ok(as_user.principal),
-        Ok(_) | Err(DavError::NotFound) => Err(AdminError {
-            class: RefusalClass::Conflict,
-            reason: format!(
-                "{name} lacks the privilege {privilege} at {path}; grant a role first (lockkeeper \
-                 grant set)"
-            ),
-        }),
-        Err(error) => Err(error.into()),
+    let principal = Principal::from(&user);
+    let (path, privileges) = dav.privileges_of(&principal, ask).await?;
+    if privileges.has(privilege) {
+        return Ok(principal);
     }
+    Err(AdminError {
+        class: RefusalClass::Conflict,
+        reason: format!(
+            "{name} lacks the privilege {privilege} at {path}; grant a role first (lockkeeper \
+             grant set)"
+        ),
+    })
 }
 
 /// Runs one command.

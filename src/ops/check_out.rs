@@ -2,7 +2,7 @@
 //! lock does, by [`Dav::lock`] with a kind.
 
 use super::events::{lock_ended, tell};
-use super::gate::{asker, judge, refused};
+use super::gate::{asker, judge, refused, refusing};
 use super::locking::{LockView, end_named, not_yours};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
@@ -62,7 +62,8 @@ pub(super) async fn end_check_out(
     visit.require_writing_credential()?;
     let here = tx.locks_on(resource).await?;
     if here.is_empty() {
-        return Err(DavError::NotLocked);
+        let above = tx.surroundings(&visit.walk, false).await?.covering;
+        return Err(DavError::NotLocked(refusing(tx, &above).await?));
     }
     let asker = asker(ask, &[], visit.super_check_in_at(resource));
     let ended = match rules::check_in(&asker, &here) {

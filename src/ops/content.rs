@@ -109,13 +109,17 @@ impl Dav {
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
             let (resource, inline) = find().await?;
-            let Some(Place::File(id)) = resource.content.as_ref().map(|content| content.place)
+            let Some((Place::File(id), size)) = resource
+                .content
+                .as_ref()
+                .map(|content| (content.place, content.size))
             else {
                 return Ok((resource, Source::Bytes(inline)));
             };
             // Between reading the row and opening the file, an upload may have ended both.
             match self.blobs.open_content(id).await {
-                Ok(reader) => return Ok((resource, Source::File(reader))),
+                Ok(reader) if reader.size() == size => return Ok((resource, Source::File(reader))),
+                Ok(_) => why = "its content has another length than its row says".into(),
                 Err(error) => why = error.to_string(),
             }
         }
@@ -331,7 +335,7 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let modified = manner.modified.unwrap_or(ask.now);
     let Some(file) = visit.walk.found() else {
         if manner.then != Then::Nothing {
-            return Err(DavError::NotLocked);
+            return Err(DavError::NotLocked(Vec::new()));
         }
         let (parent, name) = visit.gap()?;
         let content = new.as_first(&cleared, ask.now);

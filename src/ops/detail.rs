@@ -1,5 +1,6 @@
 //! Everything about one resource that an API tells of it.
 
+use super::access::Principal;
 use super::locking::LockView;
 use super::properties::locks_in_force;
 use super::visit::visit;
@@ -35,6 +36,30 @@ impl Dav {
     /// The resource with its place, its locks and what the asking user may do with it.
     pub async fn detail(&self, ask: &Ask) -> Result<Detail, DavError> {
         self.read(ask, |txn, ask| Box::pin(detail(txn, ask))).await
+    }
+
+    /// Where the resource is, and what another user than the one who asks may do with it.
+    pub async fn privileges_of(
+        &self,
+        user: &Principal,
+        ask: &Ask,
+    ) -> Result<(DavPath, Privileges), DavError> {
+        let as_user = Ask {
+            principal: user.clone(),
+            ..ask.clone()
+        };
+        // In one transaction: something that goes in between is not something hidden.
+        self.read(&(ask, as_user), |txn, (ask, as_user)| {
+            Box::pin(async move {
+                let path = detail(txn, ask).await?.path;
+                match detail(txn, as_user).await {
+                    Ok(seen) => Ok((path, seen.privileges)),
+                    Err(DavError::NotFound) => Ok((path, Privileges::NONE)),
+                    Err(error) => Err(error),
+                }
+            })
+        })
+        .await
     }
 
     /// Refuses what is locked by anybody, also where the rules would let two locks stand together.

@@ -166,7 +166,11 @@ pub(super) async fn refused(
     }
 }
 
-async fn refusing(tx: &mut Tx<'_>, locks: &[Lock]) -> Result<Vec<RefusingLock>, DavError> {
+/// What is told of locks that said no.
+pub(super) async fn refusing(
+    tx: &mut Tx<'_>,
+    locks: &[Lock],
+) -> Result<Vec<RefusingLock>, DavError> {
     let mut refusing = Vec::with_capacity(locks.len());
     for lock in locks {
         refusing.push(RefusingLock {

@@ -55,6 +55,10 @@ impl Dav {
     }
 
     async fn sweep_content(&self, now: Timestamp) -> Result<usize, DavError> {
+        // What is unused now may belong to a backup that is being made.
+        let Ok(_may_remove) = self.content_kept.try_write() else {
+            return Ok(0);
+        };
         // A file must not go before the row that says nobody uses it.
         let unused = self
             .read_durable(&now, |txn, now| {
@@ -83,6 +87,9 @@ impl Dav {
     /// Removes files of uploads that failed or were given up. Their transactions have ended one way
     /// or the other: content is doubtful only once its request runs no more.
     async fn sweep_doubtful(&self, now: Timestamp) -> Result<(), DavError> {
+        let Ok(_may_remove) = self.content_kept.try_write() else {
+            return Ok(());
+        };
         loop {
             let Some(content) = self.doubtful().last().copied() else {
                 return Ok(());
@@ -99,6 +106,7 @@ impl Dav {
     pub async fn remove_orphans(&self, now: Timestamp) -> Result<u64, DavError> {
         let mut removed = 0;
         for folder in 0..=u8::MAX {
+            let _may_remove = self.content_kept.write().await;
             for content in self
                 .blobs
                 .list_older_than(self.ids.first_free_at_start, folder)
@@ -113,7 +121,11 @@ impl Dav {
         Ok(removed)
     }
 
-    async fn is_content_used(&self, now: Timestamp, content: ContentId) -> Result<bool, DavError> {
+    pub(super) async fn is_content_used(
+        &self,
+        now: Timestamp,
+        content: ContentId,
+    ) -> Result<bool, DavError> {
         let asking = (now, content);
         self.read_durable(&asking, |txn, (now, content)| {
             Box::pin(async move { Ok(Tx::new(txn, *now).is_content_used(*content).await?) })

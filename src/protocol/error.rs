@@ -79,9 +79,9 @@ pub enum DavError {
         /// Its name.
         privilege: &'static str,
     },
-    /// 409: a lock is to be released or stolen where there is none.
+    /// 409: a lock is to be released or stolen where there is none. These stand above it.
     #[error("nothing is locked here, so there is nothing to release or to take over")]
-    NotLocked,
+    NotLocked(Vec<RefusingLock>),
     /// 403: a name at the top of the tree that is the server's own.
     #[error("/.lockkeeper, /api and /apidoc belong to the server itself; nothing can be put there")]
     Reserved,
@@ -175,7 +175,9 @@ impl DavError {
             | Self::NeedsPrivilege { .. } => 403,
             Self::NotFound => 404,
             Self::NotAllowedHere(_) => 405,
-            Self::ParentMissing | Self::Conflict(_) | Self::TokenMismatch | Self::NotLocked => 409,
+            Self::ParentMissing | Self::Conflict(_) | Self::TokenMismatch | Self::NotLocked(_) => {
+                409
+            }
             Self::PreconditionFailed(_) => 412,
             Self::TooLarge(_) => 413,
             Self::PathTooLong(_) => 414,

@@ -85,7 +85,7 @@ pub struct Session {
 }
 
 impl Held {
-    fn secrets(&self) -> impl Iterator<Item = SecretHash> {
+    pub(super) fn secrets(&self) -> impl Iterator<Item = SecretHash> {
         let (first, second) = match self {
             Self::Key(secret) => (*secret, None),
             Self::Session(session) => (session.access, session.refresh),

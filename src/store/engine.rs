@@ -56,15 +56,30 @@ pub enum StoreError {
     /// A row or a transaction is larger than [`Limits`]; nothing was changed.
     #[error("too large for the store: {0}")]
     TooLarge(String),
+    /// The disk could not be written, so nothing is changed until it can be again. What was being
+    /// written at that moment may be lost, although reads may still show it.
+    #[error("the disk that holds the store cannot be written: {0}")]
+    Frozen(String),
     /// Too many conflicts in a row; nothing was changed.
     #[error("the store is too busy")]
     Busy,
     /// What was read back is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// This row is not what was written.
+    #[error("the store is damaged: the row {} is not what was written", spell(.0))]
+    DamagedRow(Key),
     /// Anything else that the operating system or the engine said.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// A key for people: the kind of the row as a letter, the rest in hexadecimal.
+pub fn spell(key: &[u8]) -> String {
+    let (kind, rest) = key.split_first().unwrap_or((&b'?', &[]));
+    let kind = format!("{}:", kind.escape_ascii());
+    rest.iter()
+        .fold(kind, |told, byte| told + &format!("{byte:02x}"))
 }
 
 /// Why a commit did not happen, or may not have.
@@ -87,11 +102,33 @@ pub trait Engine: Send + Sync + Debug {
     /// Starts a transaction. A write transaction may wait for others to end.
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError>;
 
+    /// Starts to read everything that is committed now, while others go on writing.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+
+    /// Leaves out the numbers of commits up to this one, so that rows appended later lie behind
+    /// those that another store appended and that were put here.
+    async fn skip_to(&self, number: u64) -> Result<(), StoreError>;
+
+    /// Whether it can write; if not, why.
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What fits in.
     fn limits(&self) -> Limits;
 
     /// Waits until everything committed is durable and releases the files. The last call.
     async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// All rows as they were at one moment; all of it was durable when it began.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The number of the last commit in it; appended rows have none above it.
+    fn number(&self) -> u64;
+
+    /// The next rows, at most `limit` of them, in the order of their keys; none at the end.
+    async fn next(&mut self, limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError>;
 }
 
 /// One transaction. Dropped without `commit`, it changes nothing.

@@ -28,7 +28,7 @@ struct Whole {
 
 /// The grants of a collection that is gone.
 #[derive(Debug, Serialize, Deserialize)]
-struct Gone {
+pub(super) struct Gone {
     at: Timestamp,
     /// The last event before it went.
     after: Mark,

@@ -49,6 +49,12 @@ impl Tx<'_> {
 
     /// After a change of grants.
     async fn rewrite_book(&mut self) -> Result<(), StoreError> {
+        let book = self.book_of_grants().await?;
+        self.put(keys::grant_book(), &book)
+    }
+
+    /// What the book must be, as the grants are.
+    pub(super) async fn book_of_grants(&mut self) -> Result<GrantBook, StoreError> {
         let rows = self
             .scan(keys::all_grants(), BOOK_COLLECTIONS_MAX + 1)
             .await?;
@@ -58,12 +64,10 @@ impl Tx<'_> {
             all.extend(keys::id_at_end(key).map(|id| (ResourceId(id), grants)));
         }
         let grants: usize = all.iter().map(|(_, grants)| grants.len()).sum();
-        let book = if all.len() > BOOK_COLLECTIONS_MAX || grants > BOOK_GRANTS_MAX {
-            GrantBook::Many
-        } else {
-            GrantBook::Few(all)
-        };
-        self.put(keys::grant_book(), &book)
+        if all.len() > BOOK_COLLECTIONS_MAX || grants > BOOK_GRANTS_MAX {
+            return Ok(GrantBook::Many);
+        }
+        Ok(GrantBook::Few(all))
     }
 
     /// The grants on each of these resources, in their order.

@@ -38,7 +38,8 @@ pub(super) trait Log: Send + 'static {
 pub(super) struct Reporting {
     pub(super) stopwatch: fn() -> Duration,
     pub(super) observer: Arc<dyn CommitObserver>,
-    pub(super) on_failure: fn(&str),
+    /// Called once, by the thread, as its last act.
+    pub(super) on_failure: Box<dyn FnOnce(&str) + Send>,
 }
 
 /// The handle of the syncing thread.
@@ -62,12 +63,18 @@ impl GroupCommit {
         let thread = thread::Builder::new()
             .name("store-sync".to_owned())
             .spawn(move || {
-                let on_failure = reporting.on_failure;
-                let run = AssertUnwindSafe(move || run(&theirs, log, &sender, &reporting));
-                match catch_unwind(run) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(reason)) => on_failure(&reason),
-                    Err(_) => on_failure("the thread that syncs the store panicked"),
+                let Reporting {
+                    stopwatch,
+                    observer,
+                    on_failure,
+                } = reporting;
+                let run = AssertUnwindSafe(|| run(&theirs, log, &sender, stopwatch, &*observer));
+                let ended = catch_unwind(run)
+                    .unwrap_or_else(|_| Err("the thread that syncs the store panicked".to_owned()));
+                if let Err(reason) = ended {
+                    theirs.state().failure.get_or_insert(reason.clone());
+                    drop(sender);
+                    on_failure(&reason);
                 }
             })?;
         Ok(Self {
@@ -90,7 +97,21 @@ impl GroupCommit {
             .wait_for(|durable| *durable >= number)
             .await
             .map(|_| ());
-        reached.map_err(|_| StoreError::Failed("the store was closed before a sync".to_owned()))
+        reached.map_err(|_| match self.failure() {
+            Some(reason) => StoreError::Frozen(reason),
+            None => StoreError::Failed("the store was closed before a sync".to_owned()),
+        })
+    }
+
+    /// Why nothing more becomes durable; `None`: all is well.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.shared.state().failure.clone()
+    }
+
+    /// A commit could not even be applied: nothing more becomes durable.
+    pub(super) fn fail(&self, reason: String) {
+        self.shared.state().failure.get_or_insert(reason);
+        self.shared.changed.notify_one();
     }
 
     /// Syncs a last time and ends the thread; blocks until it has ended.
@@ -130,6 +151,7 @@ struct Shared {
 struct State {
     applied: u64,
     ending: bool,
+    failure: Option<String>,
 }
 
 impl Shared {
@@ -138,6 +160,7 @@ impl Shared {
             state: Mutex::new(State {
                 applied,
                 ending: false,
+                failure: None,
             }),
             changed: Condvar::new(),
         }
@@ -148,11 +171,15 @@ impl Shared {
     }
 
     /// Waits until more than `done` is applied; `None` at the end.
-    fn next(&self, done: u64) -> Option<u64> {
-        let idle = |state: &mut State| state.applied <= done && !state.ending;
+    fn next(&self, done: u64) -> Result<Option<u64>, String> {
+        let idle =
+            |state: &mut State| state.applied <= done && !state.ending && state.failure.is_none();
         let state = self.changed.wait_while(self.state(), idle);
-        let applied = state.unwrap_or_else(PoisonError::into_inner).applied;
-        (applied > done).then_some(applied)
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        match &state.failure {
+            Some(reason) => Err(reason.clone()),
+            None => Ok((state.applied > done).then_some(state.applied)),
+        }
     }
 }
 
@@ -160,19 +187,20 @@ fn run(
     shared: &Shared,
     mut log: impl Log,
     durable: &watch::Sender<u64>,
-    reporting: &Reporting,
+    stopwatch: fn() -> Duration,
+    observer: &dyn CommitObserver,
 ) -> Result<(), String> {
     let mut done = *durable.borrow();
-    while let Some(number) = shared.next(done) {
-        let begun = (reporting.stopwatch)();
+    while let Some(number) = shared.next(done)? {
+        let begun = stopwatch();
         log.flush()?;
         log.sync()?;
         // Only after the sync: the note may lag behind the log, never lead.
         log.note(number)?;
         durable.send_replace(number);
         let group_size = usize::try_from(number - done).unwrap_or(usize::MAX);
-        let took = (reporting.stopwatch)().saturating_sub(begun);
-        reporting.observer.committed(group_size, took);
+        let took = stopwatch().saturating_sub(begun);
+        observer.committed(group_size, took);
         done = number;
     }
     Ok(())
@@ -226,7 +254,7 @@ mod tests {
         let reporting = Reporting {
             stopwatch: || Duration::ZERO,
             observer,
-            on_failure,
+            on_failure: Box::new(on_failure),
         };
         let group = GroupCommit::start(Scripted { steps, outcomes }, 6, reporting);
         (group.expect("threads can be started"), seen, outcome)
@@ -310,13 +338,26 @@ mod tests {
         outcome
             .send(Err("EIO".to_owned()))
             .expect("the thread listens");
-        group.wait(7).await.expect_err("it is not durable");
+        let told = group.wait(7).await.expect_err("it is not durable");
+        assert_eq!(told, StoreError::Frozen("EIO".to_owned()));
         group.stop();
+        assert_eq!(group.failure().as_deref(), Some("EIO"));
+        group.wait(6).await.expect("it was durable before");
         assert_eq!(
             seen.iter().collect::<Vec<_>>(),
             ["flush", "sync"],
             "no note, no second try"
         );
         assert_eq!(*FAILURES.lock().expect("unpoisoned"), ["EIO"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_applied_is_the_end_too() {
+        let (group, seen, _outcome) = scripted(Arc::new(NoObserver), |_| ());
+        group.fail("no room".to_owned());
+        group.stop();
+        let told = group.wait(7).await.expect_err("it is not durable");
+        assert_eq!(told, StoreError::Frozen("no room".to_owned()));
+        assert_eq!(seen.iter().count(), 0, "nothing more is synced");
     }
 }

@@ -140,6 +140,22 @@ pub(super) fn content_uses(content: ContentId) -> Range<Key> {
     starting_with(key(b'f', &[&content.0.to_be_bytes()]))
 }
 
+/// The content of a `c` key.
+pub(super) fn content_kept_inline(key: &Key) -> Option<ContentId> {
+    content_behind(b'c', key)
+}
+
+/// The content of an `f` key.
+pub(super) fn content_in_use(key: &Key) -> Option<ContentId> {
+    content_behind(b'f', key)
+}
+
+fn content_behind(kind: u8, key: &Key) -> Option<ContentId> {
+    let (found, rest) = key.split_first()?;
+    let digits = rest.first_chunk().copied()?;
+    (*found == kind).then_some(ContentId(u64::from_be_bytes(digits)))
+}
+
 pub(super) fn version(file: ResourceId, number: u32) -> Key {
     key(b'v', &[&file.0.to_be_bytes(), &number.to_be_bytes()])
 }
@@ -350,6 +366,38 @@ pub(super) fn resumed(range: Range<Key>, after: Option<&Key>) -> Range<Key> {
     }
 }
 
+/// All rows behind `after`.
+pub(super) fn all(after: Option<&Key>) -> Range<Key> {
+    resumed(key(1, &[])..key(u8::MAX, &[]), after)
+}
+
+/// All rows whose key begins with this byte.
+pub(super) fn of_kind(kind: u8) -> Range<Key> {
+    starting_with(key(kind, &[]))
+}
+
+/// The number that begins at this byte of a key.
+pub(super) fn id_at(key: &Key, start: usize) -> Option<u64> {
+    let digits: [u8; 8] = key.get(start..)?.first_chunk().copied()?;
+    Some(u64::from_be_bytes(digits))
+}
+
+/// The parent and the name of an `e` key.
+pub(super) fn whose_entry(key: &Key) -> Result<(ResourceId, String), StoreError> {
+    let damaged = || StoreError::Damaged("a row of the tree has a broken key".to_owned());
+    let parent = id_at(key, 1).ok_or_else(damaged)?;
+    let name = key.get(9..).unwrap_or_default().to_vec();
+    let name = String::from_utf8(name).map_err(|_| damaged())?;
+    Ok((ResourceId(parent), name))
+}
+
+/// The file and the number of the version of an `f` key.
+pub(super) fn user_of_content(key: &Key) -> Result<(ResourceId, u32), StoreError> {
+    let [file @ .., a, b, c, d] = bytes_at_end::<12>(key)?;
+    let file = ResourceId(u64::from_be_bytes(file));
+    Ok((file, u32::from_be_bytes([a, b, c, d])))
+}
+
 /// The number at the end of a key: the id of `g`, `z`, `a` and `h` rows.
 pub(super) fn id_at_end(key: &Key) -> Option<u64> {
     let digits: [u8; 8] = key.last_chunk().copied()?;
@@ -358,8 +406,7 @@ pub(super) fn id_at_end(key: &Key) -> Option<u64> {
 
 /// The file of a `v` key.
 pub(super) fn file_of_version(key: &Key) -> Result<ResourceId, StoreError> {
-    let [digits @ .., _, _, _, _] = bytes_at_end::<12>(key)?;
-    Ok(ResourceId(u64::from_be_bytes(digits)))
+    Ok(user_of_content(key)?.0)
 }
 
 /// The UUID at the end of a key: that of a group, a member or a credential.

@@ -3,20 +3,39 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::RwLock;
 
-use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
+use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, StoreError, Txn};
 use super::overlay::{Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
+use super::past::{self, Past, View};
 
 #[derive(Debug, Default)]
 struct Rows {
     by_key: BTreeMap<Key, Bytes>,
-    /// How many commits there were.
+    /// The number of the last commit.
     number: u64,
+    past: Past,
+}
+
+impl Rows {
+    fn page(
+        &self,
+        overlay: &Overlay,
+        range: &Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        let rows = self.by_key.range::<Key, _>(&range.start..&range.end);
+        let rows = rows.map(|(key, value)| Ok((key.clone(), value.clone())));
+        overlay.merge(in_order(rows, order), range, limit, order)
+    }
 }
 
 /// Keeps everything in memory: readers run together, a writer runs alone.
@@ -42,12 +61,48 @@ impl Engine for MemoryEngine {
         }))
     }
 
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let mut rows = self.rows.write().await;
+        Ok(Box::new(MemorySnapshot {
+            number: rows.number,
+            view: rows.past.begin(),
+            rows: Arc::clone(&self.rows),
+        }))
+    }
+
+    async fn skip_to(&self, number: u64) -> Result<(), StoreError> {
+        let mut rows = self.rows.write().await;
+        rows.number = rows.number.max(number);
+        Ok(())
+    }
+
     fn limits(&self) -> Limits {
         LIMITS
     }
 
     async fn close(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+struct MemorySnapshot {
+    number: u64,
+    view: Arc<Mutex<View>>,
+    rows: Arc<RwLock<Rows>>,
+}
+
+#[async_trait]
+impl Snapshot for MemorySnapshot {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    async fn next(&mut self, limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        let rows = self.rows.read().await;
+        let mut view = past::lock(&self.view);
+        view.next(limit, |before, unread| {
+            rows.page(before, unread, limit, Order::Ascending)
+        })
     }
 }
 
@@ -73,13 +128,7 @@ impl Txn for MemoryTxn {
         limit: usize,
         order: Order,
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-        if range.start >= range.end {
-            return Ok(Vec::new());
-        }
-        let rows = self.rows.by_key.range::<Key, _>(&range.start..&range.end);
-        let rows = rows.map(|(key, value)| Ok((key.clone(), value.clone())));
-        self.overlay
-            .merge(in_order(rows, order), &range, limit, order)
+        self.rows.page(&self.overlay, &range, limit, order)
     }
 
     fn put(&mut self, key: Key, value: Bytes) {
@@ -102,11 +151,19 @@ impl Txn for MemoryTxn {
             return Err(wrote_in_a_read().into());
         };
         self.overlay.check(&LIMITS)?;
-        rows.number += 1;
-        for (key, value) in self.overlay.into_rows(rows.number) {
+        let Rows {
+            by_key,
+            number,
+            past,
+        } = &mut *rows;
+        *number += 1;
+        let changed: Vec<_> = self.overlay.into_rows(*number).collect();
+        let keys = changed.iter().map(|(key, _)| key);
+        past.keep(keys, |key| Ok(by_key.get(key).cloned()));
+        for (key, value) in changed {
             match value {
-                Some(value) => rows.by_key.insert(key, value),
-                None => rows.by_key.remove(&key),
+                Some(value) => by_key.insert(key, value),
+                None => by_key.remove(&key),
             };
         }
         Ok(())

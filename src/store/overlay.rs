@@ -16,8 +16,8 @@ use crate::resource::INLINE_BYTES_MAX;
 
 /// The limits of sled; the model engine has the same, so that what its tests allow, sled allows.
 ///
-/// A leaf of sled holds up to 16 rows and must stay below 128 KiB: larger ones go to side files
-/// that sled never syncs.
+/// A leaf of sled holds up to 16 rows, each with a sum, and must stay below 128 KiB: larger ones go
+/// to side files that sled never syncs.
 pub(super) const LIMITS: Limits = Limits {
     key_bytes_max: 2_048,
     value_bytes_max: INLINE_BYTES_MAX,
@@ -95,6 +95,11 @@ impl Overlay {
     /// What this transaction wrote under `key`, if it did.
     pub(super) fn get(&self, key: &Key) -> Option<&Option<Bytes>> {
         self.rows.get(key)
+    }
+
+    /// Forgets what was written under keys below this one.
+    pub(super) fn forget_below(&mut self, key: &Key) {
+        self.rows = self.rows.split_off(key);
     }
 
     /// The rows to change when this becomes the commit of this number. Appended rows come last.

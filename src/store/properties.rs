@@ -10,7 +10,7 @@ use crate::protocol::xml::{DeadProperty, PropertyPatch, QName};
 use crate::resource::{Resource, ResourceId};
 
 /// Longer values are split, because sled keeps large ones in files that it never syncs.
-const PART_BYTES_MAX: usize = 4000;
+pub(super) const PART_BYTES_MAX: usize = 4000;
 
 impl Tx<'_> {
     /// The dead properties of `resource`, in the order of their names.

@@ -3,15 +3,18 @@
 //!
 //! sled 0.34 is kept on a short leash, for reasons that were measured: its `flush` does not reach
 //! the disk (so we sync its log ourselves), its ranges are no snapshot (so a lock keeps writers
-//! out while somebody reads), and values above 4 KiB may go to files that it never syncs (so they
-//! are refused).
+//! out while somebody reads), values above 4 KiB may go to files that it never syncs (so they are
+//! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
 
 mod open;
+mod recovery;
+mod seal;
 
 use std::fmt;
+use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,11 +22,14 @@ use bytes::Bytes;
 use tokio::sync::RwLock;
 use tokio::task::{spawn_blocking, yield_now};
 
-use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
-use super::group_commit::{CommitObserver, GroupCommit, NoObserver, Reporting};
+use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, StoreError, Txn};
+use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
+use super::past::{self, Past, View};
 
 pub use open::OpenError;
+use recovery::Recovery;
+use seal::{seal, unsealed};
 
 /// How many rows one step of a scan reads, and one commit applies, on the thread of the caller:
 /// about two milliseconds.
@@ -69,63 +75,38 @@ impl fmt::Debug for SledOptions {
 }
 
 /// An engine that keeps its rows in a folder of its own.
+///
+/// When the disk cannot be written it freezes: writes are refused, reading goes on, and as soon as
+/// the disk can be written again the engine opens its files anew, as a fresh start would.
 #[derive(Debug)]
 pub struct SledEngine {
     dir: PathBuf,
     rows: Arc<RwLock<Rows>>,
-    group: Arc<GroupCommit>,
 }
 
 /// What the lock guards.
 struct Rows {
-    /// `None` after `close`.
+    /// `None` after `close`, and when a batch got in only by half.
     db: Option<sled::Db>,
+    closed: bool,
     /// The number of the last commit applied.
     number: u64,
+    past: Past,
+    group: Arc<GroupCommit>,
 }
 
 impl SledEngine {
     /// Opens the store in the folder `dir`, which is made if need be. Blocks, at most for
     /// `options.open_time_max`.
     pub fn open(dir: &Path, options: SledOptions) -> Result<Self, OpenError> {
-        let opened = open::open(dir, options.cache_bytes, options.open_time_max)?;
-        let SledOptions {
-            stopwatch,
-            observer,
-            ..
-        } = options;
-        let reporting = Reporting {
-            stopwatch,
-            observer,
-            on_failure: stop_the_process,
-        };
-        let number = opened.number;
-        let group = GroupCommit::start(opened.log, number, reporting).map_err(|error| {
-            OpenError::Failed {
-                dir: dir.into(),
-                what: error.to_string(),
-            }
-        })?;
-        let rows = Rows {
-            db: Some(opened.db),
-            number,
-        };
+        let recovery = Recovery::new(dir, options);
+        let rows = Arc::new(RwLock::new(recovery.open()?));
+        recovery.watch_over(&rows);
         Ok(Self {
             dir: dir.into(),
-            rows: Arc::new(RwLock::new(rows)),
-            group: Arc::new(group),
+            rows,
         })
     }
-}
-
-/// After a failed write or sync nobody knows what is on the disk: the kernel may have dropped the
-/// pages, so a second try that succeeds proves nothing. A fresh start reads what is really there.
-fn stop_the_process(reason: &str) {
-    tracing::error!(
-        reason,
-        "the store cannot be written; Lockkeeper stops so that nothing is lost"
-    );
-    std::process::abort();
 }
 
 #[async_trait]
@@ -133,7 +114,12 @@ impl Engine for SledEngine {
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError> {
         let rows = Guard::take(&self.rows, mode).await;
         rows.db()?;
-        let group = Arc::clone(&self.group);
+        let group = Arc::clone(&rows.group);
+        if mode == Mode::Write
+            && let Some(reason) = group.failure()
+        {
+            return Err(StoreError::Frozen(reason));
+        }
         Ok(Box::new(SledTxn {
             waits: mode != Mode::Read,
             rows,
@@ -142,14 +128,53 @@ impl Engine for SledEngine {
         }))
     }
 
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let mut rows = self.rows.write().await;
+        rows.db()?;
+        let snapshot = SledSnapshot {
+            number: rows.number,
+            view: rows.past.begin(),
+            rows: Arc::clone(&self.rows),
+        };
+        let group = Arc::clone(&rows.group);
+        drop(rows);
+        group.wait(snapshot.number).await?;
+        Ok(Box::new(snapshot))
+    }
+
+    async fn skip_to(&self, number: u64) -> Result<(), StoreError> {
+        let mut rows = self.rows.write().await;
+        if number <= rows.number {
+            return Ok(());
+        }
+        rows.write(sled::Batch::default(), number)?;
+        let group = Arc::clone(&rows.group);
+        group.applied(number);
+        drop(rows);
+        group.wait(number).await
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        // Whoever holds the lock is at work, or is opening the store anew.
+        let rows = self.rows.try_read();
+        match rows.ok().and_then(|rows| rows.group.failure()) {
+            Some(reason) => Err(StoreError::Frozen(reason)),
+            None => Ok(()),
+        }
+    }
+
     fn limits(&self) -> Limits {
         LIMITS
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let db = Arc::clone(&self.rows).write_owned().await.db.take();
-        let Some(db) = db else { return Ok(()) };
-        let (group, dir) = (Arc::clone(&self.group), self.dir.clone());
+        let mut rows = Arc::clone(&self.rows).write_owned().await;
+        rows.closed = true;
+        let Some(db) = rows.db.take() else {
+            return Ok(());
+        };
+        let (group, dir) = (Arc::clone(&rows.group), self.dir.clone());
+        drop(rows);
         let ended = spawn_blocking(move || {
             group.stop();
             drop(db);
@@ -172,17 +197,20 @@ impl fmt::Debug for Rows {
 
 impl Rows {
     fn db(&self) -> Result<&sled::Db, StoreError> {
-        self.db
-            .as_ref()
-            .ok_or_else(|| StoreError::Failed("the store is closed".to_owned()))
+        self.db.as_ref().ok_or_else(|| match self.group.failure() {
+            Some(reason) if !self.closed => StoreError::Frozen(reason),
+            _ => StoreError::Failed("the store is closed".to_owned()),
+        })
     }
 
     fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
-        let value = read(|| self.db()?.get(key).map_err(damaged))?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        read(|| {
+            let value = self.db()?.get(key).map_err(damaged)?;
+            value.map(|value| unsealed(key, &value)).transpose()
+        })
     }
 
     /// A page of at most `limit` rows of `range`, changed by `overlay`.
@@ -195,7 +223,7 @@ impl Rows {
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
         let owned = |row: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, value) = row.map_err(damaged)?;
-            Ok((Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value)))
+            Ok((Bytes::copy_from_slice(&key), unsealed(&key, &value)?))
         };
         read(|| {
             let rows = self
@@ -209,22 +237,58 @@ impl Rows {
     /// Applies a transaction and gives it a number. Returns only if that worked.
     fn apply(&mut self, overlay: Overlay) -> Result<u64, StoreError> {
         let number = self.number + 1;
+        let changed: Vec<_> = overlay.into_rows(number).collect();
+        let mut past = mem::take(&mut self.past);
+        past.keep(changed.iter().map(|(key, _)| key), |key| self.get(key));
+        self.past = past;
         let mut batch = sled::Batch::default();
-        for (key, value) in overlay.into_rows(number) {
+        for (key, value) in changed {
             match value {
-                Some(value) => batch.insert(&key[..], &value[..]),
+                Some(value) => batch.insert(&key[..], seal(&key, &value)),
                 None => batch.remove(&key[..]),
             }
         }
-        batch.insert(open::COMMIT_ROW, &number.to_be_bytes());
+        self.write(batch, number)
+    }
+
+    /// Writes a batch as the commit of this number.
+    fn write(&mut self, mut batch: sled::Batch, number: u64) -> Result<u64, StoreError> {
+        batch.insert(
+            open::COMMIT_ROW,
+            seal(open::COMMIT_ROW, &number.to_be_bytes()),
+        );
         let db = self.db()?;
         if let Err(error) = open::no_panic(|| db.apply_batch(batch).map_err(|e| e.to_string())) {
-            // Some of the batch may be in sled's memory, and nothing can take it out again.
-            stop_the_process(&error);
-            return Err(StoreError::Failed(error));
+            // Some of the batch may be in sled's memory, where nothing can take it out again: nobody
+            // may read that.
+            self.db = None;
+            self.group.fail(error.clone());
+            return Err(StoreError::Frozen(error));
         }
         self.number = number;
         Ok(number)
+    }
+}
+
+struct SledSnapshot {
+    number: u64,
+    view: Arc<Mutex<View>>,
+    rows: Arc<RwLock<Rows>>,
+}
+
+#[async_trait]
+impl Snapshot for SledSnapshot {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    async fn next(&mut self, limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        let rows = self.rows.read().await;
+        let mut view = past::lock(&self.view);
+        let limit = limit.min(ROWS_PER_STEP);
+        view.next(limit, |before, unread| {
+            rows.page(before, unread, limit, Order::Ascending)
+        })
     }
 }
 

@@ -40,6 +40,11 @@ where
             Ok(()) => return answer,
             Err(CommitError::Conflict) => tokio::time::sleep(pause(run)).await,
             Err(CommitError::Failed(error)) => return Err(error.into()),
+            Err(CommitError::Unknown(StoreError::Frozen(reason))) => {
+                let told =
+                    format!("{reason}; look whether this change was made before you repeat it");
+                return Err(StoreError::Frozen(told).into());
+            }
             Err(unknown @ CommitError::Unknown(_)) => {
                 return Err(StoreError::Failed(unknown.to_string()).into());
             }
@@ -64,7 +69,7 @@ mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
 
-    use super::super::engine::{Key, Limits, Order};
+    use super::super::engine::{Key, Limits, Order, Snapshot};
     use super::super::memory::MemoryEngine;
     use super::*;
 
@@ -95,6 +100,14 @@ mod tests {
                 .store(left.saturating_sub(1), Ordering::SeqCst);
             let error = (left > 0).then(|| self.error.clone());
             Ok(Box::new(ContendedTxn { txn, error }))
+        }
+
+        async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+            self.engine.snapshot().await
+        }
+
+        async fn skip_to(&self, number: u64) -> Result<(), StoreError> {
+            self.engine.skip_to(number).await
         }
 
         fn limits(&self) -> Limits {

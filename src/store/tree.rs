@@ -85,6 +85,10 @@ impl Tx<'_> {
             .await?
             .is_none()
         {
+            if self.bytes(keys::grant_book()).await?.is_some() {
+                // A new root would be open to everyone, and hide that the old one is lost.
+                return Err(StoreError::Damaged("the root is missing".to_owned()));
+            }
             let root = Resource {
                 id: ResourceId::ROOT,
                 name: String::new(),
@@ -162,8 +166,15 @@ impl Tx<'_> {
     /// The resource with this id behind everything above it, the root first.
     async fn trail(&mut self, id: ResourceId) -> Result<Option<Vec<Resource>>, StoreError> {
         let mut trail = Vec::new();
-        let mut here = id;
+        let (mut here, mut passed) = (id, None);
         loop {
+            // Brent's way of noticing a circle: whoever walks in one comes by where they were.
+            if passed == Some(here) {
+                return Err(StoreError::Damaged(format!("{id} is below itself")));
+            }
+            if trail.len().is_power_of_two() {
+                passed = Some(here);
+            }
             let Some((parent, resource)) = self.find_by_id(here).await? else {
                 return Ok(None);
             };
@@ -339,7 +350,11 @@ impl Tx<'_> {
         let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else {
             return Ok(0);
         };
-        let id = ResourceId(keys::id_at_end(&row).unwrap_or_default());
+        let id = keys::id_at_end(&row).map(ResourceId);
+        // The root is never detached.
+        let id = id.filter(|id| *id > ResourceId::ROOT).ok_or_else(|| {
+            StoreError::Damaged("a tree that is to be removed has no id of one".to_owned())
+        })?;
         let members = self.members(id, None, limit).await?;
         let mut reaped = 0;
         let mut rows = 0;
@@ -376,5 +391,49 @@ pub(super) fn demand(cleared: &Cleared, id: ResourceId) -> Result<(), StoreError
         Err(StoreError::Failed(format!(
             "resource {id} was to be changed without leave"
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::time::Timestamp;
+    use crate::store::engine::{Engine as _, Mode};
+    use crate::store::memory::MemoryEngine;
+
+    fn folder(id: u64, name: &str) -> Resource {
+        let name = Name::parse(name).unwrap();
+        Resource::new(ResourceId(id), &name, None, UserId::NOBODY, Timestamp(0))
+    }
+
+    #[tokio::test]
+    async fn a_tree_that_goes_round_is_damaged() {
+        let mut txn = MemoryEngine::new().begin(Mode::Write).await.unwrap();
+        let mut tx = Tx::new(&mut *txn, Timestamp(0));
+        for (parent, id) in [(12, 10), (10, 11), (11, 12), (12, 13)] {
+            let name = format!("folder {id}");
+            let (parent, id) = (ResourceId(parent), ResourceId(id));
+            tx.put(keys::entry(parent, &name), &folder(id.0, &name))
+                .unwrap();
+            tx.put(keys::whereabouts(id), &(parent, &name)).unwrap();
+        }
+        for id in 10..=13 {
+            let found = tx.path_of(ResourceId(id)).await;
+            assert!(
+                matches!(found, Err(StoreError::Damaged(_))),
+                "{id}: {found:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_mark_removes_nothing() {
+        let mut txn = MemoryEngine::new().begin(Mode::Write).await.unwrap();
+        let mut tx = Tx::new(&mut *txn, Timestamp(0));
+        tx.make_root().await.unwrap();
+        tx.mark(keys::detached(ResourceId::ABOVE_ROOT));
+        let reaped = tx.reap(10).await;
+        assert!(matches!(reaped, Err(StoreError::Damaged(_))), "{reaped:?}");
+        assert!(tx.walk(&DavPath::root()).await.unwrap().found().is_some());
     }
 }

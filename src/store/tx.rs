@@ -114,6 +114,16 @@ impl<'t> Tx<'t> {
         self.raw.append(prefix, value);
     }
 
+    /// [`Txn::scan`].
+    pub(super) async fn raw_scan(
+        &mut self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        self.raw.scan(range, limit, order).await
+    }
+
     /// The last row of a range.
     pub(super) async fn last_row(
         &mut self,
@@ -129,8 +139,10 @@ impl<'t> Tx<'t> {
     /// Takes `count` ids that nobody ever had or will have.
     pub async fn reserve_ids(&mut self, count: u64) -> Result<Range<u64>, StoreError> {
         const FIRST: u64 = crate::resource::ResourceId::ROOT.0 + 1;
-        let first = self.row(keys::next_id()).await?.unwrap_or(FIRST);
-        let end = first + count;
+        let first: u64 = self.row(keys::next_id()).await?.unwrap_or(FIRST);
+        // Beginning anew would give ids twice.
+        let end = first.checked_add(count);
+        let end = end.ok_or_else(|| StoreError::Damaged("there are no more ids".to_owned()))?;
         self.put(keys::next_id(), &end)?;
         Ok(first..end)
     }
@@ -141,19 +153,60 @@ impl<'t> Tx<'t> {
     }
 }
 
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
+/// The bytes of a row.
+pub fn encode<T: Serialize>(value: &T) -> Result<Bytes, StoreError> {
     let bytes = postcard::to_extend(value, vec![ROW_VERSION])
         .map_err(|error| StoreError::Failed(format!("a row cannot be encoded: {error}")))?;
     Ok(Bytes::from(bytes))
 }
 
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+/// What the bytes of a row say; [`StoreError::Damaged`] if they are not a whole row and no more.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
-        Some((&ROW_VERSION, row)) => postcard::from_bytes(row)
-            .map_err(|error| StoreError::Damaged(format!("a row cannot be read: {error}"))),
+        Some((&ROW_VERSION, row)) => match postcard::take_from_bytes(row) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, rest)) => Err(StoreError::Damaged(format!(
+                "a row has {} bytes behind its end",
+                rest.len()
+            ))),
+            Err(error) => Err(StoreError::Damaged(format!(
+                "a row cannot be read: {error}"
+            ))),
+        },
         Some((version, _)) => Err(StoreError::Damaged(format!(
             "a row has version {version}; this Lockkeeper knows version {ROW_VERSION}"
         ))),
         None => Err(StoreError::Damaged("a row is empty".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::{Engine as _, Mode};
+    use crate::store::memory::MemoryEngine;
+
+    fn is_damaged<T: std::fmt::Debug>(read: &Result<T, StoreError>) {
+        assert!(matches!(read, Err(StoreError::Damaged(_))), "{read:?}");
+    }
+
+    #[test]
+    fn a_row_is_whole_and_no_more() {
+        let row = encode(&(7_u64, "plan".to_owned())).unwrap();
+        assert_eq!(decode(&row), Ok((7_u64, "plan".to_owned())));
+        for end in 0..row.len() {
+            is_damaged(&decode::<(u64, String)>(&row[..end]));
+        }
+        is_damaged(&decode::<(u64, String)>(&[&row[..], &[0]].concat()));
+        is_damaged(&decode::<(u64, String)>(&[&[2], &row[1..]].concat()));
+    }
+
+    #[tokio::test]
+    async fn ids_do_not_begin_anew() {
+        let mut txn = MemoryEngine::new().begin(Mode::Write).await.unwrap();
+        let mut tx = Tx::new(&mut *txn, Timestamp(0));
+        tx.put(keys::next_id(), &(u64::MAX - 5)).unwrap();
+        assert_eq!(tx.reserve_ids(5).await, Ok(u64::MAX - 5..u64::MAX));
+        is_damaged(&tx.reserve_ids(1000).await);
     }
 }

@@ -120,7 +120,7 @@ impl RequestBody {
 }
 
 impl From<Bytes> for RequestBody {
-    /// For tests: a body that is there already.
+    /// A body that is there already.
     fn from(bytes: Bytes) -> Self {
         let source = Full::new(bytes).map_err(|never| match never {}).boxed();
         Self::boxed(source, Duration::MAX)

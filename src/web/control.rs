@@ -1,5 +1,8 @@
 //! The control socket: a Unix socket in the data folder through which the command line of the same
-//! account talks to a running server. One line of JSON each way, then it closes.
+//! account talks to a running server. One line of JSON each way, then it closes; backups have more
+//! to say (`control/transfer.rs`).
+
+mod transfer;
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -10,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -18,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::auth::Authenticator;
 use super::clock;
 use crate::ops::Dav;
+use crate::ops::admin::transfers::TransferCommand;
 use crate::ops::admin::{self, AdminCommand, AdminError, AdminReply, RefusalClass};
 use crate::ops::webhooks::Courier;
 
@@ -179,6 +185,10 @@ async fn converse(
         // Another server's look whether somebody is there.
         return Ok(());
     }
+    if let Ok(command) = serde_json::from_slice::<TransferCommand>(&line) {
+        reader.get_mut().set_limit(u64::MAX);
+        return transfer::serve(command, reader, writer, dav).await;
+    }
     // Not timed: a changed password must be forgotten also when the change took long.
     let reply = match serde_json::from_slice::<AdminCommand>(&line) {
         Ok(command) => {
@@ -194,10 +204,14 @@ async fn converse(
             reason: format!("the server does not know this command: {error}"),
         }),
     };
-    let mut bytes = serde_json::to_vec(&reply)?;
-    bytes.push(b'\n');
-    timeout(TIME_MAX, writer.write_all(&bytes)).await??;
+    write_reply(&mut writer, &reply).await?;
     writer.shutdown().await
+}
+
+async fn write_reply(writer: &mut (impl AsyncWrite + Unpin), reply: &AdminReply) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(reply)?;
+    bytes.push(b'\n');
+    timeout(TIME_MAX, writer.write_all(&bytes)).await?
 }
 
 /// Whether a server runs on the data folder.
@@ -226,6 +240,32 @@ pub async fn ask(data: &Path, command: &AdminCommand) -> Result<Option<AdminRepl
             "the server did not reply",
         ))),
     }
+}
+
+/// Begins a conversation with the server that runs on the data folder; `None` if none does. What
+/// the server says behind its reply is still to be read.
+pub async fn begin_transfer(
+    data: &Path,
+    command: &TransferCommand,
+) -> Result<Option<(AdminReply, BufReader<UnixStream>)>, ControlError> {
+    let Some(stream) = connect(data).await? else {
+        return Ok(None);
+    };
+    let wrong = |error: io::Error| io_error(data, &error);
+    let mut stream = BufReader::with_capacity(64 * 1024, stream);
+    let conversation = async {
+        let mut line = serde_json::to_vec(command)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        line.clear();
+        stream.read_until(b'\n', &mut line).await?;
+        Ok(serde_json::from_slice(&line)?)
+    };
+    let reply = match timeout(REPLY_TIME_MAX, conversation).await {
+        Ok(reply) => reply.map_err(wrong)?,
+        Err(_) => return Err(wrong(io::ErrorKind::TimedOut.into())),
+    };
+    Ok(Some((reply, stream)))
 }
 
 /// A connection to the server that runs on the data folder; `None` if none does.

@@ -118,6 +118,25 @@ impl Server {
         dav.close().await.map_err(|error| error.to_string())
     }
 
+    /// Serves one connection that is open already, whatever carries it, to its end. An error says
+    /// why it ended early. It takes no place among `server.connections_max`.
+    pub async fn serve<S>(&self, stream: S, peer: IpAddr) -> Result<(), String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.connection(peer).speak(stream).await
+    }
+
+    fn connection(&self, peer: IpAddr) -> Connection {
+        Connection {
+            door: Arc::clone(&self.door),
+            peer,
+            header_bytes_max: self.header_bytes_max,
+            patience: self.patience,
+            stop: self.stop.subscribe(),
+        }
+    }
+
     async fn accept(
         &self,
         listener: &TcpListener,
@@ -140,13 +159,7 @@ impl Server {
                 self.turn_away(stream, peer.ip(), tls.is_none());
                 continue;
             };
-            let connection = Connection {
-                door: Arc::clone(&self.door),
-                peer: peer.ip(),
-                header_bytes_max: self.header_bytes_max,
-                patience: self.patience,
-                stop: self.stop.subscribe(),
-            };
+            let connection = self.connection(peer.ip());
             let tls = tls.cloned();
             let connected = self.door.metrics().connected();
             connections.spawn(async move {

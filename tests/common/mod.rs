@@ -75,7 +75,11 @@ pub struct Server {
     folder: Arc<TempDir>,
     data: PathBuf,
     flags: Vec<String>,
+    environment: Environment,
 }
+
+/// Variables that only the server gets.
+pub type Environment = Vec<(&'static str, PathBuf)>;
 
 impl Server {
     /// A server with default settings on an empty store.
@@ -88,24 +92,35 @@ impl Server {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let data = folder.path().join("data");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::launch(folder, data, flags)
+        Self::launch(folder, data, flags, Vec::new())
     }
 
     /// A server on a data folder of the test's own choice.
     pub fn start_at(data: &Path) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        Self::launch(folder, data.to_owned(), Vec::new())
+        Self::launch(folder, data.to_owned(), Vec::new(), Vec::new())
     }
 
     /// A server on an empty store with a configuration file.
     pub fn start_configured(toml: &str) -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        std::fs::write(folder.path().join("lockkeeper.toml"), toml).expect("writable");
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        Self::launch(folder, data, Vec::new())
+        Self::start_in(folder, toml, &data, Vec::new())
     }
 
-    fn launch(folder: Arc<TempDir>, data: PathBuf, flags: Vec<String>) -> Self {
+    /// A server with a configuration file, a data folder and an environment of the test's own
+    /// choice.
+    pub fn start_in(folder: TempDir, toml: &str, data: &Path, environment: Environment) -> Self {
+        std::fs::write(folder.path().join("lockkeeper.toml"), toml).expect("writable");
+        Self::launch(Arc::new(folder), data.to_owned(), Vec::new(), environment)
+    }
+
+    fn launch(
+        folder: Arc<TempDir>,
+        data: PathBuf,
+        flags: Vec<String>,
+        environment: Environment,
+    ) -> Self {
         let log = File::options()
             .append(true)
             .create(true)
@@ -116,6 +131,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
             .args(&flags)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -144,6 +160,7 @@ impl Server {
             folder,
             data,
             flags,
+            environment,
         }
     }
 
@@ -279,6 +296,7 @@ impl Server {
             Arc::clone(&self.folder),
             self.data.clone(),
             self.flags.clone(),
+            self.environment.clone(),
         )
     }
 }

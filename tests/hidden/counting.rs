@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lockkeeper::store::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
+use lockkeeper::store::engine::{
+    CommitError, Engine, Key, Limits, Mode, Order, Snapshot, StoreError, Txn,
+};
 use lockkeeper::store::memory::MemoryEngine;
 
 /// How often something was looked up.
@@ -51,6 +53,14 @@ impl Engine for Counting {
             txn: self.engine.begin(mode).await?,
             tally: Arc::clone(&self.tally),
         }))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.engine.snapshot().await
+    }
+
+    async fn skip_to(&self, number: u64) -> Result<(), StoreError> {
+        self.engine.skip_to(number).await
     }
 
     fn limits(&self) -> Limits {

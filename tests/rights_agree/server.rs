@@ -430,7 +430,7 @@ fn answer_of(error: &DavError) -> Result<Answer, String> {
         DavError::PreconditionFailed(_) => Answer::PreconditionFailed,
         DavError::BadRequest(_) => Answer::BadRequest,
         DavError::TokenMismatch => Answer::TokenMismatch,
-        DavError::NotLocked => Answer::NotLocked,
+        DavError::NotLocked(_) => Answer::NotLocked,
         DavError::NotYourLock(_) => Answer::NotYourLock,
         DavError::Locked(_) | DavError::LockConflict(_) | DavError::Members(_) => Answer::Locked,
         DavError::NeedsPrivilege { href, privilege } => Answer::Needs(privilege, href.clone()),

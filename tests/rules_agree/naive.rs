@@ -4,27 +4,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum User {
     Alice,
     Bob,
+    Mona,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Persistent,
     Transient,
     ReadOnly,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scope {
     Exclusive,
     Shared,
 }
 
 /// A lock; `number` is its token.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Lock {
     pub(crate) at: String,
     pub(crate) owner: User,
@@ -35,13 +36,13 @@ pub(crate) struct Lock {
 }
 
 /// What is at a path: a file with so many bytes, or a collection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Node {
     File(u64),
     Collection,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) tree: BTreeMap<String, Node>,
     pub(crate) locks: Vec<Lock>,
@@ -53,11 +54,30 @@ pub(crate) enum Policy {
     Strict,
 }
 
-/// Alice asks; `tokens` says whether she submits every token there is or none.
+/// The tokens that a request submits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asker {
+pub(crate) enum Tokens<'a> {
+    All,
+    These(&'a [usize]),
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker<'a> {
     pub(crate) policy: Policy,
-    pub(crate) tokens: bool,
+    pub(crate) user: User,
+    pub(crate) tokens: Tokens<'a>,
+}
+
+impl Tokens<'_> {
+    pub(crate) const NONE: Self = Self::These(&[]);
+
+    fn has(self, number: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(these) => these.contains(&number),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,16 +159,16 @@ impl Lock {
     }
 
     /// §1.
-    fn standing(&self, asker: Asker) -> Standing {
-        match (self.owner, asker.tokens) {
-            (User::Alice, true) => Standing::Bearer,
-            (User::Alice, false) => Standing::Owner,
-            (User::Bob, _) => Standing::Other,
+    fn standing(&self, asker: Asker<'_>) -> Standing {
+        match (self.owner == asker.user, asker.tokens.has(self.number)) {
+            (true, true) => Standing::Bearer,
+            (true, false) => Standing::Owner,
+            (false, _) => Standing::Other,
         }
     }
 
     /// A persistent lock belongs to a user, a transient one to the token (§2).
-    fn is_in_the_hands_of(&self, asker: Asker) -> bool {
+    fn is_in_the_hands_of(&self, asker: Asker<'_>) -> bool {
         match self.kind {
             Kind::Persistent => self.standing(asker) != Standing::Other,
             Kind::Transient => self.standing(asker) == Standing::Bearer,
@@ -183,7 +203,7 @@ impl Lock {
     }
 
     /// §5.
-    fn stands_with(&self, other: &Self) -> bool {
+    pub(crate) fn stands_with(&self, other: &Self) -> bool {
         if self.kind == Kind::ReadOnly || other.kind == Kind::ReadOnly {
             return false;
         }
@@ -207,7 +227,7 @@ impl World {
         self.locks.iter().filter(|lock| is_below(&lock.at, path))
     }
 
-    fn refusals(&self, path: &str, action: Action, asker: Asker) -> BTreeSet<Lock> {
+    fn refusals(&self, path: &str, action: Action, asker: Asker<'_>) -> BTreeSet<Lock> {
         self.refusals_within(path, path, action, asker)
     }
 
@@ -220,7 +240,7 @@ impl World {
         address: &str,
         path: &str,
         action: Action,
-        asker: Asker,
+        asker: Asker<'_>,
     ) -> BTreeSet<Lock> {
         let covering = || self.locks.iter().filter(|lock| lock.covers(path));
         let shares = covering()
@@ -236,7 +256,7 @@ impl World {
 
     /// The collection's list of members changes: asked of its own locks at any depth (§3), and of
     /// the locks that reach down to the member.
-    fn member_refusals(&self, member: &str, asker: Asker) -> BTreeSet<Lock> {
+    fn member_refusals(&self, member: &str, asker: Asker<'_>) -> BTreeSet<Lock> {
         let collection = parent(member);
         let mut no = self.refusals(collection, Action::Upload, asker);
         no.retain(|lock| lock.at == collection);
@@ -244,19 +264,19 @@ impl World {
         no
     }
 
-    fn refusals_from_above(&self, path: &str, asker: Asker) -> BTreeSet<Lock> {
+    fn refusals_from_above(&self, path: &str, asker: Asker<'_>) -> BTreeSet<Lock> {
         let mut no = self.refusals(path, Action::Upload, asker);
         no.retain(|lock| lock.at != path);
         no
     }
 
     /// What is at `path` goes, with all below.
-    fn delete_refusals(&self, path: &str, asker: Asker) -> (BTreeSet<Lock>, BTreeSet<Lock>) {
+    fn delete_refusals(&self, path: &str, asker: Asker<'_>) -> (BTreeSet<Lock>, BTreeSet<Lock>) {
         let at = self.refusals(path, Action::Delete, asker);
         (at, self.below_refusals(path, Action::Delete, asker))
     }
 
-    fn below_refusals(&self, path: &str, action: Action, asker: Asker) -> BTreeSet<Lock> {
+    fn below_refusals(&self, path: &str, action: Action, asker: Asker<'_>) -> BTreeSet<Lock> {
         let roots = self.locks_below(path).map(|lock| lock.at.clone());
         let mut no = BTreeSet::new();
         for root in roots {
@@ -267,7 +287,7 @@ impl World {
     }
 
     /// Answers the request, and changes the world if the answer is [`Answer::Done`].
-    pub(crate) fn ask(&mut self, request: &Request, asker: Asker) -> Answer {
+    pub(crate) fn ask(&mut self, request: &Request, asker: Asker<'_>) -> Answer {
         match request {
             Request::Put(at, size) => {
                 let no = if self.tree.contains_key(at) {
@@ -307,7 +327,7 @@ impl World {
             } => self.lock(
                 Lock {
                     at: at.clone(),
-                    owner: User::Alice,
+                    owner: asker.user,
                     kind: *kind,
                     scope: *scope,
                     infinite: *infinite,
@@ -344,7 +364,7 @@ impl World {
         self.locks.retain(|lock| stays(&lock.at));
     }
 
-    fn lock(&mut self, new: Lock, asker: Asker) -> Answer {
+    fn lock(&mut self, new: Lock, asker: Asker<'_>) -> Answer {
         let conflicts = |lock: &&Lock| !lock.stands_with(&new);
         let here: BTreeSet<Lock> = self
             .locks
@@ -381,7 +401,7 @@ impl World {
     }
 
     /// What a COPY or MOVE puts in the place of a target is a new member, without its locks.
-    fn replacement_refusals(&self, from: &str, to: &str, asker: Asker) -> BTreeSet<Lock> {
+    fn replacement_refusals(&self, from: &str, to: &str, asker: Asker<'_>) -> BTreeSet<Lock> {
         if self.is_file(from) && self.is_file(to) {
             return BTreeSet::new();
         }
@@ -395,7 +415,7 @@ impl World {
         &self,
         from: &str,
         to: &str,
-        asker: Asker,
+        asker: Asker<'_>,
     ) -> (BTreeSet<Lock>, BTreeSet<Lock>) {
         let mut no = self.member_refusals(to, asker);
         if !self.tree.contains_key(to) {
@@ -410,7 +430,7 @@ impl World {
         (no, below)
     }
 
-    fn copy(&mut self, from: &str, to: &str, asker: Asker) -> Answer {
+    fn copy(&mut self, from: &str, to: &str, asker: Asker<'_>) -> Answer {
         let (mut no, below) = self.target_refusals(from, to, asker);
         if no.is_empty() && below.is_empty() {
             no = self.replacement_refusals(from, to, asker);
@@ -430,7 +450,7 @@ impl World {
         })
     }
 
-    fn relocate(&mut self, from: &str, to: &str, asker: Asker) -> Answer {
+    fn relocate(&mut self, from: &str, to: &str, asker: Asker<'_>) -> Answer {
         let mut no = self.member_refusals(from, asker);
         let below = self.below_refusals(from, Action::Move, asker);
         if name(from) != name(to) {

@@ -14,7 +14,7 @@ use lockkeeper::protocol::time::Timestamp;
 use lockkeeper::store::engine::{Engine, Mode, Order};
 use lockkeeper::store::memory::MemoryEngine;
 
-use crate::naive::{Asker, Node, Policy, Request, User, World};
+use crate::naive::{Asker, Node, Policy, Request, Tokens, User, World};
 use crate::speak::{Reply, ask, lock_ask, send, world_of};
 use crate::support::put;
 
@@ -81,16 +81,20 @@ impl Server {
         Self::on(engine, self.locks.clone()).await
     }
 
-    /// Sends Alice's request.
-    pub(crate) async fn ask(&self, request: &Request, asker: Asker) -> Reply {
+    /// Sends the request.
+    pub(crate) async fn ask(&self, request: &Request, asker: Asker<'_>) -> Reply {
         let dav = match asker.policy {
             Policy::Drive => &self.drive,
             Policy::Strict => &self.strict,
         };
-        let tokens: Vec<LockToken> = self.locks.iter().map(|lock| lock.token).collect();
-        let tokens = if asker.tokens { tokens.as_slice() } else { &[] };
-        let to_alice = |at: &str| ask(User::Alice, at, tokens, NOW);
-        let answer = send(dav, request, RequestedTimeout::Unspecified, to_alice).await;
+        let submitted = |number: &usize| match asker.tokens {
+            Tokens::All => true,
+            Tokens::These(these) => these.contains(number),
+        };
+        let numbers = (0..self.locks.len()).filter(submitted);
+        let tokens: Vec<LockToken> = numbers.map(|number| self.locks[number].token).collect();
+        let asked = |at: &str| ask(asker.user, at, &tokens, NOW);
+        let answer = send(dav, request, RequestedTimeout::Unspecified, asked).await;
         match answer {
             Ok(_) => Reply::sorted("done", Vec::new()),
             Err(error) => Reply::from_error(&error),

@@ -200,6 +200,7 @@ pub(crate) fn principal(user: User) -> Principal {
     support::user(match user {
         User::Alice => "alice",
         User::Bob => "bob",
+        User::Mona => "mona",
     })
 }
 

@@ -11,7 +11,7 @@ use crate::ops::lock_list::Cursor;
 use crate::ops::locking::{LockAsk, LockView};
 use crate::ops::{Ask, Dav};
 use crate::protocol::error::DavError;
-use crate::protocol::headers::RequestedTimeout;
+use crate::protocol::headers::{RequestedTimeout, TagList};
 use crate::protocol::path::DavPath;
 use crate::protocol::time::Timestamp;
 use crate::rights::Privilege;
@@ -148,7 +148,12 @@ pub(super) async fn run(
                 owner_xml: None,
                 comment,
             };
-            let taken = dav.lock(&ask, &wanted).await?;
+            // Where nothing is any more, a lock would make a file.
+            ask.conditions.if_match = Some(TagList::Any);
+            let taken = dav.lock(&ask, &wanted).await.map_err(|error| match error {
+                DavError::PreconditionFailed(_) => DavError::NotFound,
+                other => other,
+            })?;
             locks(vec![entry_of(dav, taken.view)?])
         }
     }
@@ -168,15 +173,17 @@ async fn list(dav: &Dav, after: Option<String>, now: Timestamp) -> Result<AdminR
 }
 
 async fn release(dav: &Dav, ask: &Ask, named: Option<LockToken>) -> Result<AdminReply, AdminError> {
+    // Looked up before, for once the locks have ended, what they were on may be gone.
+    let before = dav.detail(ask).await?;
     let ended = dav.check_in(ask, named).await?;
     let mut entries = Vec::with_capacity(ended.len());
     for lock in ended {
-        let root = Ask {
-            target: lock.root.into(),
-            ..ask.clone()
+        let mut known = before.locks.iter();
+        let root = match known.find(|view| view.lock.token == lock.token) {
+            Some(view) => root_of(dav, view)?,
+            None => before.path.clone(),
         };
-        let path = dav.detail(&root).await?.path;
-        entries.push(entry(lock, &path));
+        entries.push(entry(lock, &root));
     }
     Ok(AdminReply::Locks(entries, None))
 }
@@ -209,8 +216,13 @@ fn parse_cursor(text: &str) -> Result<Cursor, AdminError> {
     })
 }
 
+fn root_of(dav: &Dav, view: &LockView) -> Result<DavPath, DavError> {
+    let path = DavPath::parse(&view.href, dav.config().limits.path_bytes_max);
+    Ok(path?)
+}
+
 fn entry_of(dav: &Dav, view: LockView) -> Result<LockEntry, DavError> {
-    let path = DavPath::parse(&view.href, dav.config().limits.path_bytes_max)?;
+    let path = root_of(dav, &view)?;
     Ok(entry(view.lock, &path))
 }
 

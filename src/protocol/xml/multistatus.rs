@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::error_body::push_error;
 use super::escape::{push_attribute, push_element, push_href, push_text};
+use super::tree::XML_NS;
 use super::{DAV_NS, DECLARATION, NAMESPACES, OUR_NS, QName};
 use crate::protocol::error::{DavError, MemberError};
 
@@ -166,6 +167,8 @@ impl PropstatWriter<'_> {
         let _ = match name.ns.as_str() {
             DAV_NS => write!(self.out, "<D:{local}/>"),
             OUR_NS => write!(self.out, "<L:{local}/>"),
+            // No other prefix may be bound to this one (Namespaces in XML §3).
+            XML_NS => write!(self.out, "<xml:{local}/>"),
             "" => write!(self.out, "<{local} xmlns=\"\"/>"),
             ns => {
                 let _ = write!(self.out, "<N:{local} xmlns:N=\"");
@@ -257,6 +260,7 @@ mod tests {
                         p.name(&QName::new(OUR_NS, "kind"));
                         p.name(&QName::new("", "none"));
                         p.name(&QName::new("http://e/?a&\"b", "other"));
+                        p.name(&QName::new(XML_NS, "id"));
                     });
                 });
             },
@@ -266,7 +270,7 @@ mod tests {
                 "<D:resourcetype><D:collection/></D:resourcetype><D:supportedlock/>",
                 r#"<x xmlns="">1</x></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>"#,
                 r#"<D:propstat><D:prop><D:getetag/><L:kind/><none xmlns=""/>"#,
-                r#"<N:other xmlns:N="http://e/?a&amp;&quot;b"/></D:prop>"#,
+                r#"<N:other xmlns:N="http://e/?a&amp;&quot;b"/><xml:id/></D:prop>"#,
                 "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat></D:response>",
             ),
         );

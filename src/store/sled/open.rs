@@ -14,20 +14,28 @@ use thiserror::Error;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
+use super::seal::{seal, unseal};
 
 /// The row that holds the number of the last commit.
 pub(super) const COMMIT_ROW: &[u8] = b"\0commit";
 /// The row that holds the format.
 const FORMAT_ROW: &[u8] = b"\0format";
 
-/// What the rows mean, those of this engine and those above the seam. Raised when an older
-/// Lockkeeper would misread them.
-const FORMAT: u64 = 1;
+/// What the rows and content files mean, those of this engine and those above the seam. Raised when
+/// an older Lockkeeper would misread them. Format 1 was that of builds before the first release.
+const FORMAT: u64 = 2;
 
 /// sled's log, which never changes its name.
 const LOG_FILE: &str = "db";
 /// Our file beside it: the commit number and, so that damage shows, its complement.
 const NOTE_FILE: &str = "commit-number";
+/// Even and odd numbers have a place each, so far apart that no sector has both: a power cut may
+/// tear the one that is being written.
+const NOTE_PLACES: [u64; 2] = [0, 4096];
+/// What is not yet whole ends so.
+const DRAFT_SUFFIX: &str = ".new";
+/// As sled calls it.
+const SLED_DRAFT_SUFFIX: &str = ".generating";
 
 const OPEN_THREAD: &str = "store-open";
 
@@ -71,6 +79,18 @@ pub enum OpenError {
          up to {FORMAT}); use that version or a later one", dir.display()
     )]
     Newer {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// A build from before the first release wrote it.
+    #[error(
+        "the store in {} was made by a test build from before Lockkeeper 0.1 (format {found}; this \
+         one knows format {FORMAT}); copy the files out with that build and into a new store with \
+         `lockkeeper import`", dir.display()
+    )]
+    Older {
         /// The folder.
         dir: PathBuf,
         /// Its format.
@@ -173,16 +193,24 @@ impl Folder {
                 dir: self.dir.clone(),
             });
         }
+        if is_empty(&self.dir).map_err(|error| self.failed(error))? {
+            self.make(cache_bytes)?;
+        }
+        forget_cached(&self.dir);
         let (note, promised) = self.open_note()?;
-        let db = sled::Config::new()
-            .path(&self.dir)
-            .cache_capacity(cache_bytes)
-            // Its background thread would add pauses and guard nothing: we sync every commit.
-            .flush_every_ms(None)
-            .open()
-            .map_err(|error| self.sled_error(error))?;
-        let number = self.read_number(&db, COMMIT_ROW)?;
-        let found = number.unwrap_or(0);
+        // What a killed process wrote may be in the page cache only, and sled is about to note
+        // durably how far it has come in reading it.
+        remove_sled_drafts(&self.dir)
+            .and_then(|()| sync_members(&self.dir))
+            .map_err(|error| self.failed(error))?;
+        let db = self.open_sled(&self.dir, cache_bytes)?;
+        let is_new = db.is_empty();
+        let found = if is_new {
+            0
+        } else {
+            self.check_format(&db)?;
+            self.read_commit(&db)?
+        };
         if found < promised {
             return Err(OpenError::LostHistory {
                 dir: self.dir.clone(),
@@ -190,7 +218,9 @@ impl Folder {
                 promised,
             });
         }
-        self.check_format(&db)?;
+        if is_new {
+            self.begin(&db)?;
+        }
         let file = File::open(self.dir.join(LOG_FILE)).map_err(|error| self.failed(error))?;
         let mut log = SledLog {
             db: db.clone(),
@@ -213,68 +243,97 @@ impl Folder {
         })
     }
 
-    /// Opens the note, or makes it before sled makes anything: so a log without a note means that
-    /// somebody removed it, to go on after a loss.
+    /// Makes a store without rows. It gets its name when all of it is durable: sled never syncs
+    /// some of what it makes at first, and a power cut amid that would leave it damaged.
+    fn make(&self, cache_bytes: u64) -> Result<(), OpenError> {
+        let failed = |error| self.failed(error);
+        let dir = self.dir.canonicalize().map_err(failed)?;
+        let draft = draft_of(&dir);
+        if draft.exists() {
+            fs::remove_dir_all(&draft).map_err(failed)?;
+        }
+        fs::create_dir(&draft).map_err(failed)?;
+        let db = self.open_sled(&draft, cache_bytes)?;
+        self.begin(&db)?;
+        db.flush().map_err(|error| self.sled_error(error))?;
+        drop(db);
+        let released = wait_until_released(&draft);
+        released.map_err(|error| self.failed(io::Error::other(error.to_string())))?;
+        make_note(&draft)
+            .and_then(|_| sync_members(&draft))
+            .and_then(|()| fs::rename(&draft, &dir))
+            .and_then(|()| sync_parent(&dir))
+            .map_err(failed)
+    }
+
+    fn open_sled(&self, dir: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
+        let config = sled::Config::new()
+            .path(dir)
+            .cache_capacity(cache_bytes)
+            // Its background thread would add pauses and guard nothing: we sync every commit.
+            .flush_every_ms(None);
+        config.open().map_err(|error| self.sled_error(error))
+    }
+
+    /// Opens the note. A log without one means that somebody removed it, to go on after a loss.
     fn open_note(&self) -> Result<(File, u64), OpenError> {
-        let path = self.dir.join(NOTE_FILE);
         let mut options = OpenOptions::new();
         options.read(true).write(true);
-        match options.open(&path) {
+        match options.open(self.dir.join(NOTE_FILE)) {
             Ok(file) => {
-                let mut bytes = [0; 16];
-                file.read_exact_at(&mut bytes, 0)
-                    .map_err(|error| self.damaged(format!("{NOTE_FILE}: {error}")))?;
-                let number = (u128::from_be_bytes(bytes) >> 64) as u64;
-                if bytes != note_bytes(number) {
-                    return Err(self.damaged(format!("{NOTE_FILE} holds no commit number")));
-                }
+                let numbers = NOTE_PLACES.iter().filter_map(|at| noted(&file, *at));
+                let number = numbers.max();
+                let number = number
+                    .ok_or_else(|| self.damaged(format!("{NOTE_FILE} holds no commit number")))?;
                 Ok((file, number))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let made = options.create_new(true).open(&path).and_then(|file| {
-                    file.write_all_at(&note_bytes(0), 0)?;
-                    file.sync_all()?;
-                    Ok(file)
-                });
+                let made = make_note(&self.dir);
                 Ok((made.map_err(|error| self.failed(error))?, 0))
             }
             Err(error) => Err(self.failed(error)),
         }
     }
 
+    /// Writes the first rows of a new store.
+    fn begin(&self, db: &sled::Db) -> Result<(), OpenError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(FORMAT_ROW, &FORMAT.to_be_bytes());
+        batch.insert(COMMIT_ROW, seal(COMMIT_ROW, &0_u64.to_be_bytes()));
+        db.apply_batch(batch)
+            .map_err(|error| self.sled_error(error))
+    }
+
+    /// This row has the same form in every format, so that every Lockkeeper can tell what it has.
     fn check_format(&self, db: &sled::Db) -> Result<(), OpenError> {
-        match self.read_number(db, FORMAT_ROW)? {
-            Some(found) if found > FORMAT => Err(OpenError::Newer {
-                dir: self.dir.clone(),
-                found,
-            }),
-            Some(_) => Ok(()),
-            None if db.is_empty() => {
-                let mut batch = sled::Batch::default();
-                batch.insert(FORMAT_ROW, &FORMAT.to_be_bytes());
-                batch.insert(COMMIT_ROW, &0_u64.to_be_bytes());
-                db.apply_batch(batch)
-                    .map_err(|error| self.sled_error(error))
-            }
+        let dir = self.dir.clone();
+        let row = db.get(FORMAT_ROW).map_err(|error| self.sled_error(error))?;
+        match row.map(|row| <[u8; 8]>::try_from(&row[..])) {
+            Some(Ok(format)) => match u64::from_be_bytes(format) {
+                FORMAT => Ok(()),
+                found if found > FORMAT => Err(OpenError::Newer { dir, found }),
+                found => Err(OpenError::Older { dir, found }),
+            },
+            Some(Err(_)) => Err(self.damaged("the row that tells its format is torn".to_owned())),
             None => Err(self.damaged("it has rows, but none that tells its format".to_owned())),
         }
     }
 
-    fn read_number(&self, db: &sled::Db, key: &[u8]) -> Result<Option<u64>, OpenError> {
-        let Some(value) = db.get(key).map_err(|error| self.sled_error(error))? else {
-            return Ok(None);
-        };
-        let number = <[u8; 8]>::try_from(&value[..]);
-        let number = number.map_err(|_| self.damaged(format!("a number of {} bytes", value.len())));
-        Ok(Some(u64::from_be_bytes(number?)))
+    /// The number of the last commit.
+    fn read_commit(&self, db: &sled::Db) -> Result<u64, OpenError> {
+        let row = db.get(COMMIT_ROW).map_err(|error| self.sled_error(error))?;
+        let row = row.ok_or_else(|| self.damaged("it has no commit number".to_owned()))?;
+        let number = unseal(COMMIT_ROW, &row).map_err(|error| self.damaged(error.to_string()))?;
+        let number = <[u8; 8]>::try_from(number);
+        let number = number.map_err(|_| self.damaged("the commit number is torn".to_owned()))?;
+        Ok(u64::from_be_bytes(number))
     }
 
-    /// Makes the names of new files and of the folder itself durable.
+    /// Makes the files of sled and their names durable, and the name of the folder itself.
     fn sync_names(&self) -> io::Result<()> {
         let dir = self.dir.canonicalize()?;
-        File::open(&dir)?.sync_all()?;
-        dir.parent()
-            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        sync_members(&dir)?;
+        sync_parent(&dir)
     }
 
     fn sled_error(&self, error: sled::Error) -> OpenError {
@@ -305,6 +364,75 @@ impl Folder {
         }
     }
 }
+
+fn is_empty(dir: &Path) -> io::Result<bool> {
+    Ok(fs::read_dir(dir)?.next().is_none())
+}
+
+/// Beside the finished one.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(DRAFT_SUFFIX);
+    PathBuf::from(name)
+}
+
+/// A note that promises nothing yet. There is never half of one.
+fn make_note(dir: &Path) -> io::Result<File> {
+    let path = dir.join(NOTE_FILE);
+    let draft = draft_of(&path);
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).open(&draft)?;
+    file.write_all_at(&note_bytes(0), NOTE_PLACES[0])?;
+    file.sync_all()?;
+    fs::rename(draft, path)?;
+    Ok(file)
+}
+
+/// The number noted there, if there is a whole one.
+fn noted(file: &File, at: u64) -> Option<u64> {
+    let mut bytes = [0; 16];
+    file.read_exact_at(&mut bytes, at).ok()?;
+    let number = (u128::from_be_bytes(bytes) >> 64) as u64;
+    (bytes == note_bytes(number)).then_some(number)
+}
+
+/// A crash amid the start may leave half of a snapshot of sled's page table, and sled would take
+/// it for the latest one and for damage. Without it sled reads on in the log from the one before.
+fn remove_sled_drafts(dir: &Path) -> io::Result<()> {
+    for member in fs::read_dir(dir)? {
+        let path = member?.path();
+        if path.to_string_lossy().ends_with(SLED_DRAFT_SUFFIX) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_members(dir: &Path) -> io::Result<()> {
+    for member in fs::read_dir(dir)? {
+        File::open(member?.path())?.sync_all()?;
+    }
+    File::open(dir)?.sync_all()
+}
+
+fn sync_parent(dir: &Path) -> io::Result<()> {
+    dir.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// After a sync that failed the page cache may hold what the disk does not, and call it clean: what
+/// is read from now on comes from the disk. Pages that are still to be written stay.
+#[cfg(target_os = "linux")]
+fn forget_cached(dir: &Path) {
+    use rustix::fs::{Advice, fadvise};
+    if let Ok(log) = File::open(dir.join(LOG_FILE)) {
+        // Advice: a file system may not take it.
+        let _ = fadvise(&log, 0, None, Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget_cached(_dir: &Path) {}
 
 /// Whether somebody holds sled's lock on its log.
 fn is_locked(dir: &Path) -> io::Result<bool> {
@@ -355,7 +483,8 @@ impl Log for SledLog {
     }
 
     fn note(&mut self, number: u64) -> Result<(), String> {
-        let written = self.note.write_all_at(&note_bytes(number), 0);
+        let at = NOTE_PLACES[usize::from(!number.is_multiple_of(2))];
+        let written = self.note.write_all_at(&note_bytes(number), at);
         written.map_err(|error| format!("{NOTE_FILE} cannot be written: {error}"))
     }
 }

@@ -159,7 +159,7 @@ fn code_of(fault: &Fault) -> (u16, ErrorCode) {
             DavError::BadRequest(_) | DavError::PathTooLong(_) | DavError::NotAllowedHere(_) => {
                 (400, Code::BadRequest)
             }
-            DavError::NotLocked => (500, Code::FileNotLock),
+            DavError::NotLocked(_) => (500, Code::FileNotLock),
             DavError::Forbidden(_)
             | DavError::Reserved
             | DavError::FiniteDepthOnly(_)
@@ -218,7 +218,7 @@ mod tests {
         check(DavError::Members(vec![member]), 500, Code::LockConflict);
         check(DavError::TokenMismatch, 500, Code::LockConflict);
         check(DavError::Conflict(why()), 500, Code::LockConflict);
-        check(DavError::NotLocked, 500, Code::FileNotLock);
+        check(DavError::NotLocked(Vec::new()), 500, Code::FileNotLock);
         check(DavError::Internal(why()), 500, Code::Internal);
         check(DavError::NotFound, 404, Code::NotFound);
         check(DavError::Forbidden(why()), 403, Code::Forbidden);

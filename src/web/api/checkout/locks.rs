@@ -11,6 +11,8 @@ use crate::web::api::fault::Fault;
 use crate::web::api::response_api::ok;
 use crate::web::api::route::Answered;
 
+const NOT_LOCKED: DavError = DavError::NotLocked(Vec::new());
+
 pub(super) async fn check_out(mut call: Call) -> Answered {
     let body: CheckOut = call.json_or_default().await?;
     let kind = LockKind::from(body.kind.unwrap_or_default());
@@ -44,7 +46,7 @@ pub(super) async fn check_in(mut call: Call) -> Answered {
     let named = body.lock_id.map(|id| id.0);
     let ended = call.dav.check_in(&inode.ask, named).await;
     let ended = ended.map_err(of_lock)?;
-    let lock = ended.first().ok_or(DavError::NotLocked)?;
+    let lock = ended.first().ok_or(NOT_LOCKED)?;
     Ok(ok(ProjectInodeLockDto::new(
         inode.project,
         lock,
@@ -61,7 +63,7 @@ pub(super) async fn steal(mut call: Call) -> Answered {
         .iter()
         .find(|view| view.lock.kind == LockKind::Persistent && view.lock.root == here);
     let named = match (body.lock_id, check_out) {
-        _ if standing.is_empty() => return Err(DavError::NotLocked.into()),
+        _ if standing.is_empty() => return Err(NOT_LOCKED.into()),
         (Some(named), _) => named.0,
         (None, Some(check_out)) => check_out.lock.token,
         (None, None) => {
@@ -82,12 +84,12 @@ pub(super) async fn refresh(mut call: Call) -> Answered {
     let timeout = timeout(body.timeout);
     let mut inode = Inode::of(&call, "inodeId").await?;
     if inode.detail.locks.is_empty() {
-        return Err(DavError::NotLocked.into());
+        return Err(NOT_LOCKED.into());
     }
     inode.ask.lock_token = Some(body.lock_id.0.to_string());
     let views = call.dav.refresh(&inode.ask, timeout).await;
     let views = views.map_err(of_lock)?;
-    let view = views.first().ok_or(DavError::NotLocked)?;
+    let view = views.first().ok_or(NOT_LOCKED)?;
     Ok(ok(ProjectInodeLockDto::of(inode.project, view)))
 }
 

@@ -194,7 +194,7 @@ fn status(fault: &Fault) -> u16 {
             DavError::Locked(_)
             | DavError::LockConflict(_)
             | DavError::NotYourLock(_)
-            | DavError::NotLocked
+            | DavError::NotLocked(_)
             | DavError::TokenMismatch
             | DavError::Members(_)
             | DavError::FailedDependency

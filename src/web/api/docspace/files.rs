@@ -11,10 +11,10 @@ use super::fileops::{self, DELETE};
 use super::{person, seek};
 use crate::lock::{LockKind, LockScope};
 use crate::ops::detail::Detail;
-use crate::ops::locking::{LockAsk, LockDepth, LockView};
+use crate::ops::locking::{LockAsk, LockDepth};
 use crate::ops::target::Destination;
 use crate::ops::versions::{LABEL_CHARS_MAX, VersionView};
-use crate::protocol::error::DavError;
+use crate::protocol::error::{DavError, RefusingLock};
 use crate::protocol::headers::{Overwrite, RequestedTimeout};
 use crate::rights::{Privilege, Privileges};
 use crate::web::api::call::Call;
@@ -209,8 +209,7 @@ async fn lock(mut call: Call) -> Answered {
     } else {
         release(&call, &detail).await?;
     }
-    let file = seek::tell_file_anew(&call, detail.resource.id).await?;
-    Ok(asked.one(file))
+    Ok(asked.one(seek::tell_file_after(&call, &detail).await?))
 }
 
 /// Locking what is locked already changes nothing, for those who could also unlock it.
@@ -224,37 +223,35 @@ async fn take(call: &Call, detail: &Detail) -> Result<(), Fault> {
         comment: None,
     };
     let ask = call.ask(detail.resource.id)?;
-    let refusal = match call.dav.lock(&ask, &wanted).await {
+    let in_the_way = match call.dav.lock(&ask, &wanted).await {
         Ok(_) => return Ok(()),
-        Err(error @ DavError::LockConflict(_)) => error,
+        Err(DavError::LockConflict(locks)) => locks,
         Err(error) => return Err(no_right(error)),
     };
-    let now = call.dav.detail(&ask).await?;
-    let mine = |view: &LockView| view.lock.owner == ask.principal.id;
-    let may_unlock = now.locks.iter().all(mine) || now.privileges.has(Privilege::SuperCheckIn);
-    if may_unlock && !now.locks.is_empty() {
+    // What the refusal rests on decides, for by now other locks may stand. Locks that were not in
+    // the way are the user's own.
+    let mine = |lock: &RefusingLock| lock.holder == ask.principal.name;
+    if in_the_way.iter().all(mine) || detail.privileges.has(Privilege::SuperCheckIn) {
         Ok(())
     } else {
-        Err(refusal.into())
+        Err(DavError::LockConflict(in_the_way).into())
     }
 }
 
 /// Unlocking what is not locked changes nothing either, but wants the same right.
 async fn release(call: &Call, detail: &Detail) -> Result<(), Fault> {
     let ask = call.ask(detail.resource.id)?;
-    match call.dav.check_in(&ask, None).await {
+    let above = match call.dav.check_in(&ask, None).await {
         Ok(_) => return Ok(()),
-        Err(DavError::NotLocked) => {}
+        Err(DavError::NotLocked(above)) => above,
         Err(error) => return Err(no_right(error)),
-    }
+    };
     require_lock(detail.privileges, detail)?;
     // What stands above the file is released there.
-    let now = call.dav.detail(&ask).await?;
-    let covering = now.locks.iter().map(LockView::refusing).collect::<Vec<_>>();
-    if covering.is_empty() {
+    if above.is_empty() {
         Ok(())
     } else {
-        Err(DavError::Locked(covering).into())
+        Err(DavError::Locked(above).into())
     }
 }
 
@@ -312,7 +309,7 @@ async fn update(mut call: Call) -> Answered {
     if let Some(Whole(number)) = wanted.last_version.filter(|number| number.0 > 0) {
         call.dav.restore(&ask, number).await.map_err(no_version)?;
     }
-    Ok(asked.one(seek::tell_file_anew(&call, detail.resource.id).await?))
+    Ok(asked.one(seek::tell_file_after(&call, &detail).await?))
 }
 
 async fn delete(mut call: Call) -> Answered {

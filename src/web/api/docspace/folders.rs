@@ -155,16 +155,15 @@ async fn rename(mut call: Call) -> Answered {
     let asked = Asked::by(&call);
     let folder = seek::folder(&call, "folderId").await?;
     let wanted: CreateFolder = call.json().await?;
-    let id = folder.resource.id;
     if wanted.title != folder.resource.name {
         let to = Destination::Sibling(seek::name(&wanted.title)?);
-        let ask = call.ask(id)?;
+        let ask = call.ask(folder.resource.id)?;
         call.dav
             .relocate(&ask, to, Overwrite::No)
             .await
             .map_err(seek::clash)?;
     }
-    Ok(asked.one(seek::tell_folder_anew(&call, id).await?))
+    Ok(asked.one(seek::tell_folder_after(&call, &folder).await?))
 }
 
 async fn delete(mut call: Call) -> Answered {

@@ -89,7 +89,26 @@ pub(super) async fn tell_folder(call: &Call, detail: &Detail) -> Result<FolderDt
     Ok(teller(call, entry.people()).await?.folder(&entry))
 }
 
-/// What is sent of a file as it is after an operation.
+/// What is sent of a file after an operation, which was done whatever happened to the file since:
+/// if it is gone, what was known of it before.
+pub(super) async fn tell_file_after(call: &Call, before: &Detail) -> Result<FileDto, Fault> {
+    match call.dav.detail(&call.ask(before.resource.id)?).await {
+        Ok(now) => tell_file(call, &now).await,
+        Err(DavError::NotFound) => tell_file(call, before).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same of a folder.
+pub(super) async fn tell_folder_after(call: &Call, before: &Detail) -> Result<FolderDto, Fault> {
+    match call.dav.detail(&call.ask(before.resource.id)?).await {
+        Ok(now) => tell_folder(call, &now).await,
+        Err(DavError::NotFound) => tell_folder(call, before).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is sent of a file that was made a moment ago.
 pub(super) async fn tell_file_anew(
     call: &Call,
     target: impl Into<Target>,
@@ -98,7 +117,7 @@ pub(super) async fn tell_file_anew(
     tell_file(call, &detail).await
 }
 
-/// What is sent of a folder as it is after an operation.
+/// What is sent of a folder that was made a moment ago, or is above another one.
 pub(super) async fn tell_folder_anew(
     call: &Call,
     target: impl Into<Target>,

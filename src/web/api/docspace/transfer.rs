@@ -148,12 +148,12 @@ fn create_new_if_exist(call: &Call) -> Result<bool, Fault> {
 
 async fn update(mut call: Call) -> Answered {
     let asked = Asked::by(&call);
-    let id = seek::file(&call, "fileId").await?.resource.id;
-    let ask = call.ask(id)?;
+    let detail = seek::file(&call, "fileId").await?;
+    let ask = call.ask(detail.resource.id)?;
     let mut form = call.multipart()?;
     let head = form.seek_file().await?;
     pour(&call, &ask, form, head.media_type).await?;
-    Ok(asked.one(seek::tell_file_anew(&call, id).await?))
+    Ok(asked.one(seek::tell_file_after(&call, &detail).await?))
 }
 
 /// Asks for leave, takes the bytes in, and asks again when they are named.
