@@ -24,6 +24,7 @@ pub mod properties;
 mod pruning;
 pub mod relocate;
 pub mod target;
+pub mod transfer;
 pub mod versions;
 mod visit;
 pub mod webhooks;
@@ -269,8 +270,9 @@ impl Dav {
 
     /// Waits until everything is durable and releases the files.
     pub async fn close(&self) -> Result<(), DavError> {
-        self.record_refusals().await?;
-        Ok(self.engine.close().await?)
+        let recorded = self.record_refusals().await;
+        self.engine.close().await?;
+        recorded
     }
 
     async fn read<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>

@@ -22,6 +22,8 @@ impl Dav {
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
         self.prune_events(now).await?;
+        // Those that could not be written when they were noted.
+        self.record_refusals().await?;
         // Locks may have lapsed; and who broke off right behind a commit has told nobody of it.
         self.tell_commit();
         Ok(())

@@ -49,7 +49,9 @@ impl Dav {
                     Ok(tx.prune_events(*oldest, *surplus, PAGE).await?)
                 })
             });
-            let removed = removed.await?;
+            // What may have gone must be counted anew, or too much would go the next time.
+            let forget = |_: &DavError| *self.counted() = Counted::default();
+            let removed = removed.await.inspect_err(forget)?;
             counted.rows = counted.rows.saturating_sub(removed);
             *self.counted() = counted;
             has_pruned |= removed > 0;

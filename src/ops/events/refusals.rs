@@ -59,6 +59,14 @@ impl Refusals {
             self.noted.notify_one();
         }
     }
+
+    /// Has these wait again, before those that came meanwhile.
+    fn put_back(&self, mut noted: Vec<Event>) {
+        let mut waiting = self.waiting();
+        noted.append(&mut waiting);
+        noted.truncate(WAITING_MAX);
+        *waiting = noted;
+    }
 }
 
 /// Whether `event` is the same refusal as `noted`, which then counts it.
@@ -127,23 +135,34 @@ impl Dav {
         self.refusals.noted.notified().await;
     }
 
-    /// Writes the refusals down that wait.
+    /// Writes the refusals down that wait. Those that may not have been written wait on: better
+    /// told twice than never.
     pub async fn record_refusals(&self) -> Result<(), DavError> {
-        let noted = std::mem::take(&mut *self.refusals.waiting());
-        for page in noted.chunks(PAGE) {
-            self.write(page, |txn, page| {
-                Box::pin(async move {
-                    let mut tx = Tx::new(txn, Timestamp(0));
-                    for event in page {
-                        tx.record(event)?;
-                    }
-                    Ok(())
-                })
-            })
-            .await?;
+        let mut noted = std::mem::take(&mut *self.refusals.waiting());
+        while !noted.is_empty() {
+            let rest = noted.split_off(noted.len().min(PAGE));
+            if let Err(error) = self.record(&noted).await {
+                noted.extend(rest);
+                self.refusals.put_back(noted);
+                return Err(error);
+            }
             self.tell_commit();
+            noted = rest;
         }
         Ok(())
+    }
+
+    async fn record(&self, page: &[Event]) -> Result<(), DavError> {
+        self.write(page, |txn, page| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, Timestamp(0));
+                for event in page {
+                    tx.record(event)?;
+                }
+                Ok(())
+            })
+        })
+        .await
     }
 }
 
