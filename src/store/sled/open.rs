@@ -30,7 +30,8 @@ const LOG_FILE: &str = "db";
 /// Our file beside it: the commit number and, so that damage shows, its complement.
 const NOTE_FILE: &str = "commit-number";
 /// Two places in it, so far apart that no sector has both: a power cut may tear what is not synced.
-/// One is written and synced at the start and then left alone, the other with every sync of the log.
+/// One is written and synced at the start and then left alone, the other with every sync of the
+/// log.
 const NOTE_PLACES: [u64; 2] = [0, 4096];
 /// What is not yet whole ends so.
 const DRAFT_SUFFIX: &str = ".new";
