@@ -11,17 +11,21 @@
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod backup;
+mod check;
 mod config;
 mod control;
 mod events;
+mod export;
 mod grant;
 mod group;
+mod import;
 mod lock;
 mod print;
 mod progress;
 mod restore;
 mod serve;
 mod token;
+mod transfer;
 mod user;
 mod version;
 mod webhook;
@@ -102,6 +106,16 @@ enum Command {
     /// The folder named by --data must not be there yet, or be empty. Start the server on it
     /// afterwards: lockkeeper serve --data FOLDER
     Restore(restore::Restore),
+    /// Read everything that is kept and say what is not as it was written
+    Check(check::Check),
+    /// Copy files and folders out of the store into a plain folder, with their times
+    #[command(allow_missing_positional = true)]
+    Export(export::Export),
+    /// Bring the files and folders of a plain folder in, with the times of files
+    ///
+    /// It is as if the user uploaded them: locks and rights count. What is refused is named, the
+    /// rest goes on, and the exit code tells. Symbolic links and special files are skipped.
+    Import(import::Import),
     /// Print the effective configuration, with every default, as TOML
     Config(Place),
 }
@@ -230,6 +244,9 @@ pub fn main() -> ExitCode {
             Command::Webhook(webhook) => webhook.run().await,
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
+            Command::Check(check) => check.run().await,
+            Command::Export(export) => export.run().await,
+            Command::Import(import) => import.run().await,
             Command::Config(place) => config::print(&place),
         }
     });

@@ -24,6 +24,7 @@ pub mod properties;
 mod pruning;
 pub mod relocate;
 pub mod target;
+pub mod transfer;
 pub mod versions;
 mod visit;
 pub mod webhooks;

@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+#[path = "crew/dice.rs"]
+mod dice;
+
 #[path = "corpus/mutation.rs"]
 mod mutation;
 
@@ -15,7 +18,8 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
-use mutation::{Dice, mutate};
+use dice::Dice;
+use mutation::mutate;
 
 const LONG_RUNS: u64 = 1_000_000;
 
@@ -25,14 +29,14 @@ macro_rules! replay {
         mod $target {
             #[test]
             fn corpus_and_mutations() {
-                let seed = super::seed(1);
+                let seed = super::settled_seed();
                 super::campaign(stringify!($target), super::targets::$target::target, seed, $runs);
             }
 
             #[test]
             #[ignore = "long"]
             fn many_mutations() {
-                let seed = super::seed(super::fresh_seed());
+                let seed = super::dice::seed();
                 let runs = super::long_runs() / $slower;
                 super::campaign(stringify!($target), super::targets::$target::target, seed, runs);
             }
@@ -135,15 +139,13 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-fn seed(otherwise: u64) -> u64 {
-    let told = std::env::var("LOCKKEEPER_SEED").ok();
-    told.map_or(otherwise, |text| {
-        text.parse().expect("LOCKKEEPER_SEED is a number")
-    })
-}
-
-fn fresh_seed() -> u64 {
-    getrandom::u64().unwrap()
+/// The short form is the same every time, unless it is told otherwise.
+fn settled_seed() -> u64 {
+    if std::env::var_os("LOCKKEEPER_SEED").is_some() {
+        dice::seed()
+    } else {
+        1
+    }
 }
 
 fn long_runs() -> u64 {

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use super::Dav;
@@ -25,7 +26,7 @@ const FAULTS_TOLD_MAX: usize = 10_000;
 const PIECE: usize = 256 * 1024;
 
 /// How a check goes about it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manner {
     /// Whether what other rows tell is written again.
     pub mend: Mend,
@@ -34,7 +35,7 @@ pub struct Manner {
 }
 
 /// How far a check has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Rows that were read.
     pub rows: u64,
@@ -47,7 +48,7 @@ pub struct Progress {
 }
 
 /// What a check found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// What was read.
     pub read: Progress,

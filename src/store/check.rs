@@ -6,8 +6,8 @@ mod index;
 mod primary;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::engine::{Key, StoreError, spell};
 use super::events::Gone;
@@ -29,7 +29,7 @@ pub struct Checked {
 }
 
 /// Something that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// What is damaged.
     pub what: String,
@@ -40,7 +40,8 @@ pub struct Fault {
 }
 
 /// Whether what other rows tell is written again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mend {
     /// Only look.
     No,

@@ -2,6 +2,8 @@
 //! account talks to a running server. One line of JSON each way, then it closes; backups have more
 //! to say (`control/transfer.rs`).
 
+pub mod checking;
+mod frames;
 mod transfer;
 
 use std::fs::{self, File, Permissions};
@@ -14,7 +16,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{
-    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+    BufReader, DuplexStream, duplex, split,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -32,11 +35,12 @@ const NAME: &str = "control.sock";
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
 /// A list of all users fits, also with the longest names and addresses.
 const REPLY_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const DUPLEX_BYTES: usize = 256 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
 /// The receiver of a webhook may take a minute to answer a test.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(90);
-/// Commands at once; more wait.
-const COMMANDS_MAX: usize = 4;
+/// Commands at once; more wait. An import has several.
+const COMMANDS_MAX: usize = 16;
 /// The longest path of a socket address (Linux 107, macOS 103).
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 
@@ -173,7 +177,7 @@ impl Drop for Control {
 
 async fn converse(
     stream: UnixStream,
-    dav: &Dav,
+    dav: &Arc<Dav>,
     auth: &Authenticator,
     courier: &dyn Courier,
 ) -> io::Result<()> {
@@ -211,7 +215,8 @@ async fn converse(
 async fn write_reply(writer: &mut (impl AsyncWrite + Unpin), reply: &AdminReply) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(reply)?;
     bytes.push(b'\n');
-    timeout(TIME_MAX, writer.write_all(&bytes)).await?
+    timeout(TIME_MAX, writer.write_all(&bytes)).await??;
+    writer.flush().await
 }
 
 /// Whether a server runs on the data folder.
@@ -257,15 +262,41 @@ pub async fn begin_transfer(
         let mut line = serde_json::to_vec(command)?;
         line.push(b'\n');
         stream.write_all(&line).await?;
-        line.clear();
-        stream.read_until(b'\n', &mut line).await?;
-        Ok(serde_json::from_slice(&line)?)
+        read_reply(&mut stream).await
     };
     let reply = match timeout(REPLY_TIME_MAX, conversation).await {
         Ok(reply) => reply.map_err(wrong)?,
         Err(_) => return Err(wrong(io::ErrorKind::TimedOut.into())),
     };
     Ok(Some((reply, stream)))
+}
+
+/// The same conversation with a store on which no server runs.
+pub async fn begin_transfer_within(
+    dav: &Arc<Dav>,
+    command: &TransferCommand,
+) -> Result<(AdminReply, BufReader<DuplexStream>), ControlError> {
+    let (ours, theirs) = duplex(DUPLEX_BYTES);
+    let (dav, doing) = (Arc::clone(dav), command.clone());
+    tokio::spawn(async move {
+        let (reader, writer) = split(theirs);
+        let served = transfer::serve(doing, BufReader::new(reader), writer, &dav).await;
+        if let Err(error) = served {
+            tracing::warn!(%error, "a transfer");
+        }
+    });
+    let mut stream = BufReader::with_capacity(64 * 1024, ours);
+    let reply = read_reply(&mut stream).await;
+    Ok((
+        reply.map_err(|error| io_error(Path::new(""), &error))?,
+        stream,
+    ))
+}
+
+async fn read_reply(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<AdminReply> {
+    let mut line = Vec::new();
+    stream.read_until(b'\n', &mut line).await?;
+    Ok(serde_json::from_slice(&line)?)
 }
 
 /// A connection to the server that runs on the data folder; `None` if none does.

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lockkeeper::store::engine::{CommitError, Engine, Key, Limits, Mode, Order, StoreError, Txn};
+use lockkeeper::store::engine::{
+    CommitError, Engine, Key, Limits, Mode, Order, Snapshot, StoreError, Txn,
+};
 
 use crate::support::Dice;
 
@@ -102,6 +104,14 @@ impl Engine for Faulty {
             written: Rows::new(),
             appended: Vec::new(),
         }))
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.good.snapshot().await
+    }
+
+    async fn skip_to(&self, number: u64) -> Result<(), StoreError> {
+        self.good.skip_to(number).await
     }
 
     fn limits(&self) -> Limits {
