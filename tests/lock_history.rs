@@ -1,8 +1,8 @@
 //! Locks are linearizable: whatever users do at the same time to the files and collections of a
-//! tree, through WebDAV, the check-out API, the DocSpace API and the commands, some sequential order
-//! of it explains all answers by the text of the lock model, and in none of its states do two
-//! exclusive locks cover one resource. `LOCKKEEPER_SEED` repeats what users ask; what of it meets is
-//! up to the machine. `LOCKKEEPER_CALLS` says how many calls the long form makes.
+//! tree, through WebDAV, the check-out API, the DocSpace API and the commands, some sequential
+//! order of it explains all answers by the text of the lock model, and in none of its states do
+//! two exclusive locks cover one resource. `LOCKKEEPER_SEED` repeats what users ask; what of it
+//! meets is up to the machine. `LOCKKEEPER_CALLS` says how many calls the long form makes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(
@@ -23,6 +23,8 @@ mod endings;
 mod faces;
 #[path = "lock_history/faulty.rs"]
 mod faulty;
+#[path = "lock_history/gaps.rs"]
+mod gaps;
 #[path = "lock_history/illegal.rs"]
 mod illegal;
 #[path = "lock_history/invent.rs"]
@@ -84,7 +86,7 @@ async fn field(
     let engine = Arc::new(Faulty::over(engine, fault, seed));
     let wire = Arc::new(InProcess::over(Arc::clone(&engine) as _, blobs).await);
     enrol(&*wire).await;
-    let field = Field::plant(wire, trees).await;
+    let field = Field::plant(wire, 0..trees).await;
     engine.begin_to_fail();
     field
 }
@@ -130,7 +132,7 @@ async fn over_sockets(calls: usize) -> Seen {
     let server = Server::start_with(&["--memory"]);
     let wire = Arc::new(Sockets::to(&server));
     enrol(&*wire).await;
-    let mut field = Field::plant(wire, 4).await;
+    let mut field = Field::plant(wire, 0..4).await;
     require_order(field.fight((seed, calls), &mut seen).await, seed);
     seen.tell("over sockets");
     seen

@@ -2,8 +2,8 @@
 //! account talks to a running server. One line of JSON each way, then it closes; backups have more
 //! to say (`control/transfer.rs`).
 
-pub mod checking;
-mod frames;
+mod checking;
+pub mod frames;
 mod transfer;
 
 use std::fs::{self, File, Permissions};

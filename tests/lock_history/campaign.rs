@@ -3,6 +3,7 @@
 //! is moved between them, so all of it has an order if each tree has one (Herlihy and Wing).
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,7 +34,7 @@ struct Tree {
 }
 
 /// What all users share.
-struct Run {
+pub(crate) struct Run {
     wire: Arc<dyn Wire>,
     order: AtomicUsize,
     clock: AtomicU64,
@@ -117,6 +118,11 @@ impl Run {
         }
     }
 
+    /// A call about the first tree, while the clock stands still.
+    pub(crate) async fn ask(self: Arc<Self>, user: User, invention: Invention) -> Event {
+        self.call(&self.trees[0], user, invention, 0).await
+    }
+
     async fn answer(&self, call: &Call, book: &Book) -> Answer {
         if call.what == What::Sweep {
             self.wire.sweep(call.now).await;
@@ -189,14 +195,14 @@ async fn plant(wire: &dyn Wire, number: usize) -> (Tree, State) {
 
 /// Trees in which nothing is yet, and what may be in them.
 pub(crate) struct Field {
-    run: Arc<Run>,
-    states: Vec<HashSet<State>>,
+    pub(crate) run: Arc<Run>,
+    pub(crate) states: Vec<HashSet<State>>,
 }
 
 impl Field {
-    pub(crate) async fn plant(wire: Arc<dyn Wire>, trees: usize) -> Self {
+    pub(crate) async fn plant(wire: Arc<dyn Wire>, numbers: Range<usize>) -> Self {
         let (mut planted, mut states) = (Vec::new(), Vec::new());
-        for number in 0..trees {
+        for number in numbers {
             let (tree, state) = plant(&*wire, number).await;
             planted.push(tree);
             states.push(HashSet::from([state]));

@@ -210,12 +210,13 @@ pub(super) async fn upload(mut call: Call) -> Answered {
 }
 
 /// Refuses before the body is sent what would be refused afterwards. Only where a transient lock
-/// of the same user stands in the way, the form may still name it.
+/// of the same user stands in the way, the form may still name it; beside a shared one that is
+/// named, those of others do not refuse either (RFC 4918 §6.2).
 async fn may_upload(call: &Call, ask: &Ask) -> Result<(), Fault> {
     let may_be_named =
         |lock: &RefusingLock| lock.kind == LockKind::Transient && lock.holder == ask.principal.name;
     match call.dav.may_upload(ask).await {
-        Err(DavError::Locked(locks)) if locks.iter().all(may_be_named) => Ok(()),
+        Err(DavError::Locked(locks)) if locks.iter().any(may_be_named) => Ok(()),
         checked => Ok(checked.map(drop)?),
     }
 }
