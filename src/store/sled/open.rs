@@ -29,8 +29,8 @@ const FORMAT: u64 = 2;
 const LOG_FILE: &str = "db";
 /// Our file beside it: the commit number and, so that damage shows, its complement.
 const NOTE_FILE: &str = "commit-number";
-/// Even and odd numbers have a place each, so far apart that no sector has both: a power cut may
-/// tear the one that is being written.
+/// Two places in it, so far apart that no sector has both: a power cut may tear what is not synced.
+/// One is written and synced at the start and then left alone, the other with every sync of the log.
 const NOTE_PLACES: [u64; 2] = [0, 4096];
 /// What is not yet whole ends so.
 const DRAFT_SUFFIX: &str = ".new";
@@ -227,6 +227,8 @@ impl Folder {
             file,
             note,
         };
+        let free = log.note.at;
+        log.note.at = NOTE_PLACES[usize::from(free == NOTE_PLACES[0])];
         // After a crash what was recovered may still be in the page cache only.
         log.flush()
             .and_then(|()| log.sync())
@@ -236,6 +238,7 @@ impl Folder {
                 what,
             })?;
         self.sync_names().map_err(|error| self.failed(error))?;
+        log.note.at = free;
         Ok(Opened {
             db,
             log,
@@ -276,20 +279,22 @@ impl Folder {
     }
 
     /// Opens the note. A log without one means that somebody removed it, to go on after a loss.
-    fn open_note(&self) -> Result<(File, u64), OpenError> {
+    fn open_note(&self) -> Result<(Note, u64), OpenError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         match options.open(self.dir.join(NOTE_FILE)) {
             Ok(file) => {
-                let numbers = NOTE_PLACES.iter().filter_map(|at| noted(&file, *at));
-                let number = numbers.max();
-                let number = number
+                let numbers = NOTE_PLACES.map(|at| noted(&file, at).map(|number| (number, at)));
+                let latest = numbers.into_iter().flatten().max();
+                let (number, at) = latest
                     .ok_or_else(|| self.damaged(format!("{NOTE_FILE} holds no commit number")))?;
-                Ok((file, number))
+                Ok((Note { file, at }, number))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let made = make_note(&self.dir);
-                Ok((made.map_err(|error| self.failed(error))?, 0))
+                let file = made.map_err(|error| self.failed(error))?;
+                let at = NOTE_PLACES[0];
+                Ok((Note { file, at }, 0))
             }
             Err(error) => Err(self.failed(error)),
         }
@@ -465,7 +470,13 @@ pub(super) fn wait_until_released(dir: &Path) -> Result<(), StoreError> {
 pub(super) struct SledLog {
     db: sled::Db,
     file: File,
-    note: File,
+    note: Note,
+}
+
+struct Note {
+    file: File,
+    /// Where the next number goes.
+    at: u64,
 }
 
 impl Log for SledLog {
@@ -483,8 +494,8 @@ impl Log for SledLog {
     }
 
     fn note(&mut self, number: u64) -> Result<(), String> {
-        let at = NOTE_PLACES[usize::from(!number.is_multiple_of(2))];
-        let written = self.note.write_all_at(&note_bytes(number), at);
+        let Note { file, at } = &self.note;
+        let written = file.write_all_at(&note_bytes(number), *at);
         written.map_err(|error| format!("{NOTE_FILE} cannot be written: {error}"))
     }
 }
