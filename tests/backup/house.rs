@@ -87,13 +87,32 @@ impl House {
             receiver,
             last_event: String::new(),
         };
+        let before = house.content_files();
         alice.put("/team/gone.txt", content(20, 9000)).status(201);
         alice.delete("/team/gone.txt").status(204);
+        house.wait_for_the_sweep(before);
         alice.rename("/team/none", "/team/renamed").status(201);
         // Refused by a lock, which is an event as well.
         bob.put("/team/small.txt", "no").status(423);
         house.last_event = Self::events(&house.server).pop().unwrap();
         house
+    }
+
+    fn content_files(&self) -> usize {
+        crate::files_in(&self.server.data().join("content")).len()
+    }
+
+    /// Afterwards nothing changes by itself.
+    fn wait_for_the_sweep(&self, files: usize) {
+        for _ in 0..300 {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            if self.content_files() == files {
+                // Behind the file goes its row.
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                return;
+            }
+        }
+        panic!("the sweep did not come by");
     }
 
     fn events(server: &Server) -> Vec<String> {
