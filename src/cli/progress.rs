@@ -33,6 +33,8 @@ impl Progress for Bars {
     fn begin(&self, what: &str, steps: Option<u64>) {
         let counts = if what == "content" {
             "{bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"
+        } else if what == "bytes" {
+            "{bytes}, {bytes_per_sec}"
         } else if steps.is_some() {
             "{human_pos} of {human_len}"
         } else {

@@ -39,8 +39,8 @@ const DUPLEX_BYTES: usize = 256 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
 /// The receiver of a webhook may take a minute to answer a test.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(90);
-/// Commands at once; more wait. An import has several.
-const COMMANDS_MAX: usize = 16;
+/// Commands at once; more wait. An import has nine, for as long as it takes.
+const COMMANDS_MAX: usize = 64;
 /// The longest path of a socket address (Linux 107, macOS 103).
 const SOCKET_PATH_BYTES_MAX: usize = 103;
 

@@ -15,7 +15,7 @@ use crate::pairs::Silent;
 use crate::support::Dice;
 use crate::{back_up, files_in, rows_in};
 
-const FLIPS_IN_CI: usize = 60;
+const FLIPS_IN_CI: usize = 40;
 const FLIPS_AT_LENGTH: usize = 3_000;
 
 /// A small backup, as a folder and as a tar.
