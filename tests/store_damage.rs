@@ -174,6 +174,8 @@ async fn damage_to_the_small_files_is_named() {
     for (file, damage) in [
         ("commit-number", "x".repeat(16)),
         ("commit-number", String::new()),
+        ("format", "x".repeat(16)),
+        ("format", String::new()),
     ] {
         let dir = killed_store().await;
         fs::write(dir.path().join(file), damage).unwrap();

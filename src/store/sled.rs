@@ -6,6 +6,7 @@
 //! out while somebody reads), values above 4 KiB may go to files that it never syncs (so they are
 //! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
 
+mod format;
 mod open;
 mod recovery;
 mod seal;

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
+use super::format;
 use super::seal::{seal, unseal};
 
 /// The row that holds the number of the last commit.
@@ -197,6 +198,7 @@ impl Folder {
         if is_empty(&self.dir).map_err(|error| self.failed(error))? {
             self.make(cache_bytes)?;
         }
+        let format = self.told_format()?;
         forget_cached(&self.dir);
         let (note, promised) = self.open_note()?;
         // What a killed process wrote may be in the page cache only, and sled is about to note
@@ -221,6 +223,9 @@ impl Folder {
         }
         if is_new {
             self.begin(&db)?;
+        }
+        if format.is_none() {
+            format::tell(&self.dir, FORMAT).map_err(|error| self.failed(error))?;
         }
         let file = File::open(self.dir.join(LOG_FILE)).map_err(|error| self.failed(error))?;
         let mut log = SledLog {
@@ -264,7 +269,8 @@ impl Folder {
         let released = wait_until_released(&draft);
         released.map_err(|error| self.failed(io::Error::other(error.to_string())))?;
         make_note(&draft)
-            .and_then(|_| sync_members(&draft))
+            .and_then(|_| format::tell(&draft, FORMAT))
+            .and_then(|()| sync_members(&draft))
             .and_then(|()| fs::rename(&draft, &dir))
             .and_then(|()| sync_parent(&dir))
             .map_err(failed)
@@ -310,18 +316,32 @@ impl Folder {
             .map_err(|error| self.sled_error(error))
     }
 
+    /// What the file says, which must be a format that is known here, before anything is touched.
+    fn told_format(&self) -> Result<Option<u64>, OpenError> {
+        let told = format::told(&self.dir).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => self.damaged(error.to_string()),
+            _ => self.failed(error),
+        })?;
+        told.map(|found| self.require_known(found).map(|()| found))
+            .transpose()
+    }
+
     /// This row has the same form in every format, so that every Lockkeeper can tell what it has.
     fn check_format(&self, db: &sled::Db) -> Result<(), OpenError> {
-        let dir = self.dir.clone();
         let row = db.get(FORMAT_ROW).map_err(|error| self.sled_error(error))?;
         match row.map(|row| <[u8; 8]>::try_from(&row[..])) {
-            Some(Ok(format)) => match u64::from_be_bytes(format) {
-                FORMAT => Ok(()),
-                found if found > FORMAT => Err(OpenError::Newer { dir, found }),
-                found => Err(OpenError::Older { dir, found }),
-            },
+            Some(Ok(format)) => self.require_known(u64::from_be_bytes(format)),
             Some(Err(_)) => Err(self.damaged("the row that tells its format is torn".to_owned())),
             None => Err(self.damaged("it has rows, but none that tells its format".to_owned())),
+        }
+    }
+
+    fn require_known(&self, found: u64) -> Result<(), OpenError> {
+        let dir = self.dir.clone();
+        match found {
+            FORMAT => Ok(()),
+            _ if found > FORMAT => Err(OpenError::Newer { dir, found }),
+            _ => Err(OpenError::Older { dir, found }),
         }
     }
 
@@ -376,7 +396,7 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
 }
 
 /// Beside the finished one.
-fn draft_of(path: &Path) -> PathBuf {
+pub(super) fn draft_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(DRAFT_SUFFIX);
     PathBuf::from(name)
@@ -395,7 +415,7 @@ fn make_note(dir: &Path) -> io::Result<File> {
 }
 
 /// The number noted there, if there is a whole one.
-fn noted(file: &File, at: u64) -> Option<u64> {
+pub(super) fn noted(file: &File, at: u64) -> Option<u64> {
     let mut bytes = [0; 16];
     file.read_exact_at(&mut bytes, at).ok()?;
     let number = (u128::from_be_bytes(bytes) >> 64) as u64;
@@ -501,6 +521,6 @@ impl Log for SledLog {
     }
 }
 
-fn note_bytes(number: u64) -> [u8; 16] {
+pub(super) fn note_bytes(number: u64) -> [u8; 16] {
     (u128::from(number) << 64 | u128::from(!number)).to_be_bytes()
 }
