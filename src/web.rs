@@ -12,6 +12,7 @@ pub mod door;
 mod download;
 mod framing;
 mod guarded_io;
+mod lane;
 pub mod metrics;
 mod origin;
 mod reserved;

@@ -28,7 +28,7 @@ const CONTAINER: &str = include_str!("../docs/deploy/Containerfile");
 const PROGRAM: &str = "/usr/local/bin/lockkeeper";
 
 /// The values of a key of the unit.
-fn of_unit<'a>(key: &'a str) -> impl Iterator<Item = &'a str> {
+fn of_unit(key: &str) -> impl Iterator<Item = &'static str> {
     UNIT.lines()
         .filter_map(move |line| line.strip_prefix(key)?.strip_prefix('='))
 }

@@ -12,6 +12,8 @@ mod common;
 mod costly;
 #[path = "hostile/crowd.rs"]
 mod crowd;
+#[path = "hostile/load.rs"]
+mod load;
 #[path = "hostile/peers.rs"]
 mod peers;
 #[path = "hostile/slow.rs"]

@@ -171,7 +171,7 @@ fn what_a_first_start_makes_stays() {
     server.kill();
     let ops = power.journal();
     let contents = (0..=u8::MAX).map(|page| format!("content/{page:02x}"));
-    let of_the_store = ["conf", "db", "commit-number"].map(|file| format!("meta/{file}"));
+    let of_the_store = ["conf", "db", "commit-number", "format"].map(|file| format!("meta/{file}"));
     let needed: Vec<String> = contents.chain(of_the_store).collect();
     for left in power.outcomes(&ops, 100) {
         for name in &needed {

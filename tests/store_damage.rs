@@ -174,6 +174,8 @@ async fn damage_to_the_small_files_is_named() {
     for (file, damage) in [
         ("commit-number", "x".repeat(16)),
         ("commit-number", String::new()),
+        ("format", "x".repeat(16)),
+        ("format", String::new()),
     ] {
         let dir = killed_store().await;
         fs::write(dir.path().join(file), damage).unwrap();
@@ -196,18 +198,20 @@ async fn damage_to_the_small_files_is_named() {
 /// of what sled then writes. Neither says that anything is lost.
 #[tokio::test]
 async fn what_a_crash_may_tear_is_no_damage() {
-    let dir = killed_store().await;
-    let mut options = OpenOptions::new();
-    let note = dir.path().join("commit-number");
-    let note = options.write(true).open(note).unwrap();
-    note.write_all_at(b"torn", u64::from(COMMITS % 2) * 4096 + 6)
-        .unwrap();
-    fs::write(dir.path().join("snap.7FFFFFFFFFFFFFFF.generating"), "").unwrap();
-    let engine = open(dir.path()).unwrap();
-    assert_eq!(rows(&engine).await.unwrap().len(), 400);
-    engine.close().await.unwrap();
-    assert!(!dir.path().join("snap.7FFFFFFFFFFFFFFF.generating").exists());
-    open(dir.path()).unwrap().close().await.unwrap();
+    for place in [0, 4096] {
+        let dir = killed_store().await;
+        let mut options = OpenOptions::new();
+        let note = dir.path().join("commit-number");
+        let note = options.write(true).open(note).unwrap();
+        note.write_all_at(b"torn", place + 6).unwrap();
+        let draft = dir.path().join("snap.7FFFFFFFFFFFFFFF.generating");
+        fs::write(&draft, "").unwrap();
+        let engine = open(dir.path()).unwrap();
+        assert_eq!(rows(&engine).await.unwrap().len(), 400);
+        engine.close().await.unwrap();
+        assert!(!draft.exists());
+        open(dir.path()).unwrap().close().await.unwrap();
+    }
 }
 
 /// A new store gets its name when it is whole: what a crash left of one is not used.

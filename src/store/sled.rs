@@ -6,6 +6,7 @@
 //! out while somebody reads), values above 4 KiB may go to files that it never syncs (so they are
 //! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
 
+mod format;
 mod open;
 mod recovery;
 mod seal;
@@ -259,8 +260,8 @@ impl Rows {
         );
         let db = self.db()?;
         if let Err(error) = open::no_panic(|| db.apply_batch(batch).map_err(|e| e.to_string())) {
-            // Some of the batch may be in sled's memory, where nothing can take it out again: nobody
-            // may read that.
+            // Some of the batch may be in sled's memory, where nothing can take it out again:
+            // nobody may read that.
             self.db = None;
             self.group.fail(error.clone());
             return Err(StoreError::Frozen(error));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use http_body::{Frame, SizeHint};
 use super::body::{Body, Progress};
 use super::clock;
 use super::guarded_io::InFlight;
+use super::lane::Lane;
 use super::metrics::Metrics;
 use super::turns::Turn;
 
@@ -32,6 +33,7 @@ pub(super) struct Exchange {
     user: Option<String>,
     /// Given back when the answer has gone out.
     turn: Option<Turn>,
+    lane: Option<Lane>,
     status: Option<u16>,
     started: Duration,
     sent: u64,
@@ -55,6 +57,7 @@ impl Exchange {
             program: escaped(program.unwrap_or(b"-"), PROGRAM_CHARS_MAX),
             user: None,
             turn: None,
+            lane: None,
             status: None,
             started: clock::stopwatch(),
             sent: 0,
@@ -73,9 +76,10 @@ impl Exchange {
         self.user.is_some()
     }
 
-    /// The user has one request less until the answer has gone out.
-    pub(super) fn hold(&mut self, turn: Turn) {
+    /// The user has one request less until the answer has gone out, which is made in this lane.
+    pub(super) fn hold(&mut self, turn: Turn, lane: Lane) {
         self.turn = Some(turn);
+        self.lane = Some(lane);
     }
 
     /// Ties the exchange to the body of its answer.
@@ -143,6 +147,10 @@ impl http_body::Body for LoggedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let _core = match &mut self.exchange.lane {
+            Some(lane) => ready!(lane.poll_enter(cx)),
+            None => None,
+        };
         let poll = Pin::new(&mut self.body).poll_frame(cx);
         match &poll {
             Poll::Ready(Some(Ok(frame))) => {

@@ -24,6 +24,7 @@ use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
+use super::lane::Lane;
 use super::metrics::{self, Looked, Metrics};
 use super::origin;
 use super::reserved::{self, Reserved};
@@ -55,6 +56,7 @@ pub struct Door {
     api: Api,
     seats: Arc<Seats>,
     turns: Turns<UserId>,
+    cores: Turns<UserId>,
     challenge: HeaderValue,
     idle_max: Duration,
     stopping: AtomicBool,
@@ -80,6 +82,7 @@ impl Door {
             api: Api::new(challenge.clone()),
             seats: Arc::new(Seats::new(config.events.streams_max)),
             turns: Turns::new(config.server.requests_per_user_max),
+            cores: Turns::new(Lane::width()),
             challenge,
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
@@ -194,12 +197,10 @@ impl Door {
         }
         match self.admit(&request, credentials, peer, now).await {
             Ok(None) => self.health(),
-            Ok(Some(principal)) if !self.take_turn(&principal, exchange).await => {
-                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, self.too_many());
-                response.headers_mut().insert(RETRY_AFTER, SOON);
-                response
-            }
-            Ok(Some(principal)) => self.dispatch(&principal, now, request).await,
+            Ok(Some(principal)) => match self.take_turn(&principal, exchange).await {
+                Some(lane) => lane.pace(self.dispatch(&principal, now, request)).await,
+                None => busy(self.too_many()),
+            },
             Err(refusal) => {
                 refusal.note(peer, &self.metrics);
                 self.refuse(&refusal)
@@ -220,15 +221,15 @@ impl Door {
             Ok(routed) => routed,
             Err(response) => return *response,
         };
-        let principal = if routed.is_public() {
-            None
+        let (principal, lane) = if routed.is_public() {
+            (None, None)
         } else {
             let credentials = routed.credentials(&head.headers);
             match self.auth.authenticate(credentials, peer, now).await {
-                Ok(principal) if !self.take_turn(&principal, exchange).await => {
-                    return routed.refuse_for_now(&self.too_many());
-                }
-                Ok(principal) => Some(principal),
+                Ok(principal) => match self.take_turn(&principal, exchange).await {
+                    Some(lane) => (Some(principal), Some(lane)),
+                    None => return routed.refuse_for_now(&self.too_many()),
+                },
                 Err(refusal) => {
                     refusal.note(peer, &self.metrics);
                     return routed.refuse(refusal);
@@ -244,7 +245,11 @@ impl Door {
             now,
         };
         let request = Request::from_parts(head, body);
-        routed.run(context, principal, request).await
+        let run = routed.run(context, principal, request);
+        match lane {
+            Some(lane) => lane.pace(run).await,
+            None => run.await,
+        }
     }
 
     /// Who it is; `None` for the one thing that everybody may ask.
@@ -265,11 +270,13 @@ impl Door {
             .map(Some)
     }
 
-    /// Whether this user may have one more request. It counts until its answer has gone out.
-    async fn take_turn(&self, principal: &Principal, exchange: &mut Exchange) -> bool {
+    /// One more request of this user, if there may be one: it counts until its answer has gone out.
+    async fn take_turn(&self, principal: &Principal, exchange: &mut Exchange) -> Option<Lane> {
         exchange.signed_in(&principal.name);
-        let turn = self.turns.wait(principal.id, TURN_WAIT_MAX).await;
-        turn.map(|turn| exchange.hold(turn)).is_some()
+        let turn = self.turns.wait(principal.id, TURN_WAIT_MAX).await?;
+        let cores = self.cores.of(principal.id);
+        exchange.hold(turn, Lane::new(Arc::clone(&cores)));
+        Some(Lane::new(cores))
     }
 
     fn too_many(&self) -> String {
@@ -359,9 +366,7 @@ impl Door {
 
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {
         if let Refusal::Unavailable(_) = refusal {
-            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "try again later\n");
-            response.headers_mut().insert(RETRY_AFTER, SOON);
-            return response;
+            return busy("try again later".to_owned());
         }
         let mut response = text(StatusCode::UNAUTHORIZED, format!("{refusal}\n"));
         response
@@ -377,6 +382,12 @@ const HOST_WANTED: &str = "HTTP/1.1 wants one Host header with a host name, and 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// Seconds.
 const SOON: HeaderValue = HeaderValue::from_static("5");
+
+fn busy(sentence: String) -> Response<Body> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, sentence + "\n");
+    response.headers_mut().insert(RETRY_AFTER, SOON);
+    response
+}
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(body));

@@ -44,7 +44,8 @@ impl<K: Eq + Hash> Turns<K> {
             .map(Turn)
     }
 
-    fn of(&self, key: K) -> Arc<Semaphore> {
+    /// What is left for `key`.
+    pub(super) fn of(&self, key: K) -> Arc<Semaphore> {
         let mut taken = self.taken();
         if !taken.contains_key(&key) {
             // Those who have none and wait for none are forgotten.

@@ -29,6 +29,11 @@ impl Client {
         }
     }
 
+    /// `host:port` of the server.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The same client with another `Authorization`, such as `Bearer …`.
     pub fn authorized(&self, authorization: &str) -> Self {
         Self {
@@ -237,6 +242,16 @@ impl Connection {
                 return response;
             }
             interim.push(response.status);
+        }
+    }
+
+    /// The same, where the server may have had enough of this connection.
+    pub fn try_read_response(&mut self, method: &str) -> Option<Response> {
+        loop {
+            let response = Response::read(&mut self.stream, method).ok()?;
+            if !(100..200).contains(&response.status) {
+                return Some(response);
+            }
         }
     }
 

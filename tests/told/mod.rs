@@ -328,7 +328,11 @@ impl Telling<'_> {
                     continue;
                 }
                 number += 1;
-                self.tell("event", format!("{number:06}"), what.clone());
+                let place = match self.detail {
+                    Detail::All => event.id.clone(),
+                    Detail::Meaning => format!("{number:06}"),
+                };
+                self.tell("event", place, what.clone());
                 last = what;
             }
             asked.since = Since::After(page.next);

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
+use super::format;
 use super::seal::{seal, unseal};
 
 /// The row that holds the number of the last commit.
@@ -29,8 +30,9 @@ const FORMAT: u64 = 2;
 const LOG_FILE: &str = "db";
 /// Our file beside it: the commit number and, so that damage shows, its complement.
 const NOTE_FILE: &str = "commit-number";
-/// Even and odd numbers have a place each, so far apart that no sector has both: a power cut may
-/// tear the one that is being written.
+/// Two places in it, so far apart that no sector has both: a power cut may tear what is not synced.
+/// One is written and synced at the start and then left alone, the other with every sync of the
+/// log.
 const NOTE_PLACES: [u64; 2] = [0, 4096];
 /// What is not yet whole ends so.
 const DRAFT_SUFFIX: &str = ".new";
@@ -196,6 +198,7 @@ impl Folder {
         if is_empty(&self.dir).map_err(|error| self.failed(error))? {
             self.make(cache_bytes)?;
         }
+        let format = self.told_format()?;
         forget_cached(&self.dir);
         let (note, promised) = self.open_note()?;
         // What a killed process wrote may be in the page cache only, and sled is about to note
@@ -221,12 +224,17 @@ impl Folder {
         if is_new {
             self.begin(&db)?;
         }
+        if format.is_none() {
+            format::tell(&self.dir, FORMAT).map_err(|error| self.failed(error))?;
+        }
         let file = File::open(self.dir.join(LOG_FILE)).map_err(|error| self.failed(error))?;
         let mut log = SledLog {
             db: db.clone(),
             file,
             note,
         };
+        let free = log.note.at;
+        log.note.at = NOTE_PLACES[usize::from(free == NOTE_PLACES[0])];
         // After a crash what was recovered may still be in the page cache only.
         log.flush()
             .and_then(|()| log.sync())
@@ -236,6 +244,7 @@ impl Folder {
                 what,
             })?;
         self.sync_names().map_err(|error| self.failed(error))?;
+        log.note.at = free;
         Ok(Opened {
             db,
             log,
@@ -260,7 +269,8 @@ impl Folder {
         let released = wait_until_released(&draft);
         released.map_err(|error| self.failed(io::Error::other(error.to_string())))?;
         make_note(&draft)
-            .and_then(|_| sync_members(&draft))
+            .and_then(|_| format::tell(&draft, FORMAT))
+            .and_then(|()| sync_members(&draft))
             .and_then(|()| fs::rename(&draft, &dir))
             .and_then(|()| sync_parent(&dir))
             .map_err(failed)
@@ -276,20 +286,22 @@ impl Folder {
     }
 
     /// Opens the note. A log without one means that somebody removed it, to go on after a loss.
-    fn open_note(&self) -> Result<(File, u64), OpenError> {
+    fn open_note(&self) -> Result<(Note, u64), OpenError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         match options.open(self.dir.join(NOTE_FILE)) {
             Ok(file) => {
-                let numbers = NOTE_PLACES.iter().filter_map(|at| noted(&file, *at));
-                let number = numbers.max();
-                let number = number
+                let numbers = NOTE_PLACES.map(|at| noted(&file, at).map(|number| (number, at)));
+                let latest = numbers.into_iter().flatten().max();
+                let (number, at) = latest
                     .ok_or_else(|| self.damaged(format!("{NOTE_FILE} holds no commit number")))?;
-                Ok((file, number))
+                Ok((Note { file, at }, number))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let made = make_note(&self.dir);
-                Ok((made.map_err(|error| self.failed(error))?, 0))
+                let file = made.map_err(|error| self.failed(error))?;
+                let at = NOTE_PLACES[0];
+                Ok((Note { file, at }, 0))
             }
             Err(error) => Err(self.failed(error)),
         }
@@ -304,18 +316,32 @@ impl Folder {
             .map_err(|error| self.sled_error(error))
     }
 
+    /// What the file says, which must be a format that is known here, before anything is touched.
+    fn told_format(&self) -> Result<Option<u64>, OpenError> {
+        let told = format::told(&self.dir).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => self.damaged(error.to_string()),
+            _ => self.failed(error),
+        })?;
+        told.map(|found| self.require_known(found).map(|()| found))
+            .transpose()
+    }
+
     /// This row has the same form in every format, so that every Lockkeeper can tell what it has.
     fn check_format(&self, db: &sled::Db) -> Result<(), OpenError> {
-        let dir = self.dir.clone();
         let row = db.get(FORMAT_ROW).map_err(|error| self.sled_error(error))?;
         match row.map(|row| <[u8; 8]>::try_from(&row[..])) {
-            Some(Ok(format)) => match u64::from_be_bytes(format) {
-                FORMAT => Ok(()),
-                found if found > FORMAT => Err(OpenError::Newer { dir, found }),
-                found => Err(OpenError::Older { dir, found }),
-            },
+            Some(Ok(format)) => self.require_known(u64::from_be_bytes(format)),
             Some(Err(_)) => Err(self.damaged("the row that tells its format is torn".to_owned())),
             None => Err(self.damaged("it has rows, but none that tells its format".to_owned())),
+        }
+    }
+
+    fn require_known(&self, found: u64) -> Result<(), OpenError> {
+        let dir = self.dir.clone();
+        match found {
+            FORMAT => Ok(()),
+            _ if found > FORMAT => Err(OpenError::Newer { dir, found }),
+            _ => Err(OpenError::Older { dir, found }),
         }
     }
 
@@ -370,7 +396,7 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
 }
 
 /// Beside the finished one.
-fn draft_of(path: &Path) -> PathBuf {
+pub(super) fn draft_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(DRAFT_SUFFIX);
     PathBuf::from(name)
@@ -389,7 +415,7 @@ fn make_note(dir: &Path) -> io::Result<File> {
 }
 
 /// The number noted there, if there is a whole one.
-fn noted(file: &File, at: u64) -> Option<u64> {
+pub(super) fn noted(file: &File, at: u64) -> Option<u64> {
     let mut bytes = [0; 16];
     file.read_exact_at(&mut bytes, at).ok()?;
     let number = (u128::from_be_bytes(bytes) >> 64) as u64;
@@ -465,7 +491,13 @@ pub(super) fn wait_until_released(dir: &Path) -> Result<(), StoreError> {
 pub(super) struct SledLog {
     db: sled::Db,
     file: File,
-    note: File,
+    note: Note,
+}
+
+struct Note {
+    file: File,
+    /// Where the next number goes.
+    at: u64,
 }
 
 impl Log for SledLog {
@@ -483,12 +515,12 @@ impl Log for SledLog {
     }
 
     fn note(&mut self, number: u64) -> Result<(), String> {
-        let at = NOTE_PLACES[usize::from(!number.is_multiple_of(2))];
-        let written = self.note.write_all_at(&note_bytes(number), at);
+        let Note { file, at } = &self.note;
+        let written = file.write_all_at(&note_bytes(number), *at);
         written.map_err(|error| format!("{NOTE_FILE} cannot be written: {error}"))
     }
 }
 
-fn note_bytes(number: u64) -> [u8; 16] {
+pub(super) fn note_bytes(number: u64) -> [u8; 16] {
     (u128::from(number) << 64 | u128::from(!number)).to_be_bytes()
 }

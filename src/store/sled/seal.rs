@@ -1,4 +1,5 @@
-//! The sum that ends every row: what a disk, a bug or sled itself changes is noticed when it is read.
+//! The sum that ends every row: what a disk, a bug or sled itself changes is noticed when it is
+//! read.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
