@@ -1,6 +1,6 @@
 //! Listing, downloading, and uploading new versions.
 
-use crate::common::{Client, Server};
+use crate::common::{Client, LOCK_EXCLUSIVE, Server};
 use crate::contract::Answer;
 use crate::{Site, code};
 
@@ -147,6 +147,29 @@ fn a_transient_lock_must_be_named_before_or_behind_the_file() {
     let last = form(&[file(b"four"), named(), field("checkIn", "true")]);
     site.upload(&site.alice, last).is(200, code::NONE);
     assert!(site.lock().is_null());
+}
+
+/// RFC 4918 §6.2: those who share a lock do not keep each other out, if they say that they have it.
+#[test]
+fn a_shared_lock_is_named_beside_those_of_others() {
+    let site = Site::start();
+    let shared = LOCK_EXCLUSIVE.replace("exclusive", "shared");
+    let lock = |client: &Client| {
+        let headers = [("Depth", "0"), ("Timeout", "Second-600")];
+        let taken = client.send("LOCK", "/plans/a.txt", &headers, &shared);
+        let token = taken.status(200).lock_token();
+        token.trim_start_matches("urn:uuid:").to_owned()
+    };
+    let (of_alice, of_bob) = (lock(&site.alice), lock(&site.bob));
+    let named = |id: &str| form(&[field("lockId", id), file(b"two")]);
+    site.upload(&site.alice, form(&[file(b"two")]))
+        .is(401, code::FILE_ALREADY_LOCK);
+    site.upload(&site.alice, named(&of_bob))
+        .is(401, code::FILE_ALREADY_LOCK);
+    assert_eq!(site.content(), "one");
+    site.upload(&site.alice, named(&of_alice))
+        .is(200, code::NONE);
+    assert_eq!(site.content(), "two");
 }
 
 /// Whoever held it may have written since.
