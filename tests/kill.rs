@@ -16,7 +16,7 @@ use crew::{Acknowledged, Crew};
 /// Looking at every version of every file takes a while.
 const ROUNDS_FROM_TIDY_TO_TIDY: u64 = 5;
 const ROUNDS_IN_CI: u64 = 10;
-const ROUNDS_AT_LENGTH: u64 = 200;
+const ROUNDS_AT_LENGTH: u64 = 500;
 
 #[test]
 fn what_differs_is_seen() {
@@ -30,7 +30,7 @@ fn ten_kills() {
 
 #[test]
 #[ignore = "a campaign, see CONTRIBUTING.md"]
-fn two_hundred_kills() {
+fn five_hundred_kills() {
     kill_again_and_again(ROUNDS_AT_LENGTH);
 }
 
