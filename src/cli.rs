@@ -7,7 +7,7 @@
 //! | 0 | done |
 //! | 1 | not done: the server, the store or the system failed |
 //! | 2 | wrong usage or settings |
-//! | 3 | a user, group, key, path, lock, version or webhook that was named does not exist |
+//! | 3 | a user, group, key, path, lock, version, webhook or backup named does not exist |
 //! | 4 | refused because of what is there: it exists already, is locked, is the last, is too many |
 
 mod backup;
@@ -51,7 +51,7 @@ Exit codes:
   0  done
   1  not done: the server, the store or the system failed
   2  wrong usage or settings
-  3  a user, group, key, path, lock, version or webhook that was named does not exist
+  3  a user, group, key, path, lock, version, webhook or backup named does not exist
   4  refused because of what is there: it exists already, is locked, is the last, is too many";
 
 /// A WebDAV server whose locks hold.
