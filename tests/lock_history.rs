@@ -289,5 +289,5 @@ async fn a_store_that_loses_a_row_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_store_that_shows_what_was_is_noticed() {
-    is_noticed(Fault::StaleRead(20), 1..4, 5_000).await;
+    is_noticed(Fault::StaleRead(5), 1..4, 5_000).await;
 }

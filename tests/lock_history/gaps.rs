@@ -48,7 +48,8 @@ impl Engine for Interrupted {
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError> {
         let due = self.who_is_due();
         if let Some(due) = due {
-            due.await;
+            // As a task of its own: a user has one core here, which must be let go meanwhile.
+            tokio::spawn(due).await.unwrap();
         }
         self.good.begin(mode).await
     }
