@@ -22,14 +22,14 @@ mod target;
 mod vault;
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::blobs::whole::{ContentName, page_of};
+use crate::blobs::whole::{ContentName, WholeContent, page_of};
 use crate::store::engine::StoreError;
 
 pub use target::Target;
@@ -169,4 +169,26 @@ fn require_room(path: &Path, bytes: u64) -> Result<(), BackupError> {
 fn sync_folder(path: &Path) -> Result<(), BackupError> {
     let synced = File::open(path).and_then(|folder| folder.sync_all());
     synced.map_err(|error| io_error(path, &error))
+}
+
+/// Copies a content file into `to`, checking it.
+fn pour(
+    content: &WholeContent,
+    to: &mut impl io::Write,
+    path: &Path,
+    advance: &dyn Fn(u64),
+) -> Result<(), BackupError> {
+    content.copy(|piece| {
+        to.write_all(piece)
+            .map_err(|error| io_error(path, &error))?;
+        advance(piece.len() as u64);
+        Ok(())
+    })
+}
+
+/// A file of this text, synced.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
+    let mut file = create_private(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| io_error(path, &error))
 }

@@ -3,6 +3,7 @@
 //! file, and a crash leaves at most files that no row names. On a disk every block has a sum, and
 //! no byte is read that was not checked. Knows no rows.
 
+mod disk;
 mod folder;
 mod reader;
 mod sums;

@@ -8,10 +8,9 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::rows::{Encoder, Record};
-use super::target::pour;
 use super::vault::Records;
 use super::{
-    About, BackupError, Progress, Vault, create_private, io_error, require_room, spell_sum,
+    About, BackupError, Progress, Vault, create_private, io_error, pour, require_room, spell_sum,
     sync_folder,
 };
 use crate::blobs::whole::{ContentName, page_of, path_of};

@@ -6,15 +6,24 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::rows::Record;
-use super::take::Removed;
-use super::target::{pour, write_private};
 use super::vault::Vault;
 use super::{
     ABOUT, BackupError, CONTENT, MOMENTS, ROWS, content_name, content_path, create_private,
-    io_error, keep_out_others, sync_folder,
+    io_error, keep_out_others, pour, sync_folder, write_private,
 };
 use crate::blobs::whole::{ContentName, WholeContent, page_of};
+
+/// What was removed to keep no more than was wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// How many moments.
+    pub moments_removed: u64,
+    /// How many content files that none of the others has.
+    pub contents_removed: u64,
+}
 
 /// The moment being written; no name of a moment begins with a dot.
 const NEW: &str = ".new";

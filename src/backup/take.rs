@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub use super::shelf::Removed;
+
 use super::rows::{Encoder, Record};
 use super::{
     About, BackupError, FORMAT, Progress, Target, io_error, require_room, shelf, spell_sum,
@@ -28,15 +30,6 @@ pub struct Taken {
     pub contents_copied: u64,
     /// Their length.
     pub content_bytes_copied: u64,
-}
-
-/// What was removed to keep no more than was wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Removed {
-    /// How many moments.
-    pub moments_removed: u64,
-    /// How many content files that none of the others has.
-    pub contents_removed: u64,
 }
 
 /// Makes a backup of what `snapshot` shows, with content files out of the folder `content`, which

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
-use super::target::pour;
 use super::{
     ABOUT, BackupError, MOMENTS, ROWS, content_path, create_private, io_error, keep_out_others,
-    sync_folder,
+    pour, sync_folder,
 };
 use crate::blobs::whole::WholeContent;
 

@@ -1,7 +1,6 @@
 //! Where a backup goes.
 
 use std::fs::File;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::shelf::Shelf;
@@ -83,26 +82,4 @@ impl Target {
             Self::Tar(file) => file.finish(&about.moment, &json),
         }
     }
-}
-
-/// Copies a content file into `to`, checking it.
-pub(super) fn pour(
-    content: &WholeContent,
-    to: &mut impl io::Write,
-    path: &Path,
-    advance: &dyn Fn(u64),
-) -> Result<(), BackupError> {
-    content.copy(|piece| {
-        to.write_all(piece)
-            .map_err(|error| super::io_error(path, &error))?;
-        advance(piece.len() as u64);
-        Ok(())
-    })
-}
-
-/// A file of this text, synced.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
-    let mut file = super::create_private(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| super::io_error(path, &error))
 }

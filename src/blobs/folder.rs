@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Space;
+use super::disk::{blocking, in_words};
 use super::reader::FileReader;
 use super::sums::{BLOCK_BYTES, Footer, Summing};
 use super::whole::path_of;
@@ -294,19 +295,4 @@ fn content_id(name: &str) -> Option<ContentId> {
 
 fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    spawn_blocking(work)
-        .await
-        .map_err(|error| StoreError::Failed(error.to_string()))?
-}
-
-pub(super) fn in_words(error: &io::Error, what: &str) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
-        _ => StoreError::Failed(format!("{what}: {error}")),
-    }
 }

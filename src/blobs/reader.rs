@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::folder::{blocking, in_words};
+use super::disk::{blocking, in_words};
 use super::sums::{BLOCK_BYTES, FOOTER_BYTES, Footer, SUM_BYTES, Sum, Summing};
 use super::{PIECE_BYTES_MAX, missing};
 use crate::resource::ContentId;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::folder::in_words;
+use super::disk::in_words;
 use super::sums::{BLOCK_BYTES, FOOTER_BYTES, Footer, Summing};
 use crate::resource::ContentId;
 use crate::store::engine::StoreError;

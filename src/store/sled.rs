@@ -7,6 +7,7 @@
 //! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
 
 mod format;
+mod numbers;
 mod open;
 mod recovery;
 mod seal;

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::open::{draft_of, note_bytes, noted};
+use super::numbers::{draft_of, note_bytes, noted};
 
 /// Its name is the same in every format, and so is its form: the number and its complement.
 pub(super) const FILE: &str = "format";

@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
 use super::format;
+use super::numbers::{draft_of, note_bytes, noted};
 use super::seal::{seal, unseal};
 
 /// The row that holds the number of the last commit.
@@ -34,8 +35,6 @@ const NOTE_FILE: &str = "commit-number";
 /// One is written and synced at the start and then left alone, the other with every sync of the
 /// log.
 const NOTE_PLACES: [u64; 2] = [0, 4096];
-/// What is not yet whole ends so.
-const DRAFT_SUFFIX: &str = ".new";
 /// As sled calls it.
 const SLED_DRAFT_SUFFIX: &str = ".generating";
 
@@ -395,13 +394,6 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
     Ok(fs::read_dir(dir)?.next().is_none())
 }
 
-/// Beside the finished one.
-pub(super) fn draft_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(DRAFT_SUFFIX);
-    PathBuf::from(name)
-}
-
 /// A note that promises nothing yet. There is never half of one.
 fn make_note(dir: &Path) -> io::Result<File> {
     let path = dir.join(NOTE_FILE);
@@ -412,14 +404,6 @@ fn make_note(dir: &Path) -> io::Result<File> {
     file.sync_all()?;
     fs::rename(draft, path)?;
     Ok(file)
-}
-
-/// The number noted there, if there is a whole one.
-pub(super) fn noted(file: &File, at: u64) -> Option<u64> {
-    let mut bytes = [0; 16];
-    file.read_exact_at(&mut bytes, at).ok()?;
-    let number = (u128::from_be_bytes(bytes) >> 64) as u64;
-    (bytes == note_bytes(number)).then_some(number)
 }
 
 /// A crash amid the start may leave half of a snapshot of sled's page table, and sled would take
@@ -519,8 +503,4 @@ impl Log for SledLog {
         let written = file.write_all_at(&note_bytes(number), *at);
         written.map_err(|error| format!("{NOTE_FILE} cannot be written: {error}"))
     }
-}
-
-pub(super) fn note_bytes(number: u64) -> [u8; 16] {
-    (u128::from(number) << 64 | u128::from(!number)).to_be_bytes()
 }
