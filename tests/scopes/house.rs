@@ -14,7 +14,6 @@ use lockkeeper::ops::{Dav, NoObserver};
 use lockkeeper::protocol::headers::RequestedTimeout;
 use lockkeeper::protocol::time::Timestamp;
 use lockkeeper::rights::{Access, Grantee, Role};
-use tempfile::TempDir;
 
 use crate::common::{Client, Server};
 use crate::requests::Ids;
@@ -47,8 +46,10 @@ pub(crate) struct House {
     pub(crate) tokens: Tokens,
     /// About what is hidden.
     pub(crate) hidden: Ids,
-    _data: TempDir,
 }
+
+/// All who show wrong tokens come at once, and from one address.
+const CROWD: &str = "[server]\nconnections_max = 4096\nconnections_per_address_max = 4096\n";
 
 impl House {
     pub(crate) async fn new() -> Self {
@@ -62,10 +63,9 @@ impl House {
         let tokens = make_tokens(&dav).await;
         dav.close().await.unwrap();
         Self {
-            server: Server::start_at(&config.store.data),
+            server: Server::start_in(folder, CROWD, &config.store.data, Vec::new()),
             tokens,
             hidden,
-            _data: folder,
         }
     }
 
