@@ -12,6 +12,7 @@ mod open;
 mod recovery;
 mod seal;
 
+use std::convert::identity;
 use std::fmt;
 use std::mem;
 use std::ops::Range;
@@ -371,12 +372,13 @@ impl Txn for SledTxn {
             group.applied(number);
             Ok::<u64, StoreError>(number)
         };
+        // What sled refused may be in its log all the same; who opens it anew finds out.
         let number = if small {
-            apply()?
+            apply().map_err(CommitError::Unknown)?
         } else {
             let applied = spawn_blocking(apply).await;
-            applied
-                .map_err(|error| CommitError::Unknown(StoreError::Failed(error.to_string())))??
+            let applied = applied.map_err(|error| StoreError::Failed(error.to_string()));
+            applied.and_then(identity).map_err(CommitError::Unknown)?
         };
         waiting.wait(number).await.map_err(CommitError::Unknown)
     }
