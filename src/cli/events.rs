@@ -24,7 +24,8 @@ pub(super) struct Events {
     no_follow: bool,
     /// From where on: start (the oldest that is kept), now, or behind the event of an id [default:
     /// now; start with --no-follow]
-    #[arg(long, value_name = "start|now|ID")]
+    // One id in 64 begins with a hyphen.
+    #[arg(long, value_name = "start|now|ID", allow_hyphen_values = true)]
     since: Option<String>,
     /// Only what happens to this file or collection or below it; of what is gone, its id
     #[arg(long, value_name = "PATH|ID")]

@@ -114,6 +114,9 @@ fn what_cannot_be_meant_is_said() {
         assert!(said.contains(says), "{more:?}: {said}");
     };
     refused(&["--since", "yesterday"], 2, "take the id of an event");
+    // An id may begin with a hyphen: it is no flag.
+    let foreign = ["--since", "-kTrVs1Yuf1ETFPfUDIGCA"];
+    refused(&foreign, 2, "take the id of an event");
     refused(&["--path", "plan"], 2, "32 hexadecimal digits");
     refused(&["--path", "/missing"], 3, "nothing");
     refused(&["--limit", "0"], 2, "--limit");
