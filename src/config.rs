@@ -110,6 +110,9 @@ pub struct Store {
     pub memory: bool,
     /// What sled may cache. It takes up to six times as much memory.
     pub cache_bytes: u64,
+    /// How many bytes of answers are remembered: small files and pages of listings that nobody
+    /// has changed are told again without being read. 0: none.
+    pub answers_bytes: usize,
     /// Free disk space below which uploads are refused (507), so that locks and deletes still
     /// find room.
     pub free_bytes_min: u64,
@@ -121,6 +124,7 @@ impl Default for Store {
             data: PathBuf::from("./lockkeeper-data"),
             memory: false,
             cache_bytes: 64 * MIB,
+            answers_bytes: 64 << 20,
             free_bytes_min: 64 * MIB,
         }
     }

@@ -29,6 +29,7 @@ use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, Sto
 use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
+use super::stamps::{Place, Stamp, Stamps};
 
 pub use open::OpenError;
 use recovery::Recovery;
@@ -95,6 +96,7 @@ struct Rows {
     /// The number of the last commit applied.
     number: u64,
     past: Past,
+    stamps: Stamps,
     group: Arc<GroupCommit>,
 }
 
@@ -244,6 +246,7 @@ impl Rows {
         let mut past = mem::take(&mut self.past);
         past.keep(changed.iter().map(|(key, _)| key), |key| self.get(key));
         self.past = past;
+        self.stamps.raise(changed.iter().map(|(key, _)| key));
         let mut batch = sled::Batch::default();
         for (key, value) in changed {
             match value {
@@ -335,6 +338,10 @@ impl Txn for SledTxn {
             }
         }
         Ok(rows)
+    }
+
+    fn last_change(&self, place: Place) -> Option<Stamp> {
+        Some(self.rows.stamps.at(place))
     }
 
     fn put(&mut self, key: Key, value: Bytes) {

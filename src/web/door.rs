@@ -361,6 +361,7 @@ impl Door {
             webhooks: webhooks
                 .map(|webhook| (webhook.id.to_string(), webhook.waiting as u64))
                 .collect(),
+            answers: self.dav.answers_used(),
         })
     }
 

@@ -33,6 +33,11 @@ impl Multistatus {
         }
     }
 
+    /// Goes on with one that was begun: its pieces may be written apart.
+    pub fn part() -> Self {
+        Self { out: String::new() }
+    }
+
     /// Adds what `write` says about the resource at `href`, which is percent-encoded already.
     pub fn response(&mut self, href: &str, write: impl FnOnce(&mut ResponseWriter<'_>)) {
         self.begin(href);

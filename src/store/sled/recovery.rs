@@ -16,6 +16,7 @@ use super::open::{self, OpenError};
 use super::{GroupCommit, Past, Rows, SledOptions};
 use crate::store::engine::StoreError;
 use crate::store::group_commit::Reporting;
+use crate::store::stamps::Stamps;
 
 /// Between two looks at a disk that could not be written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -72,6 +73,7 @@ impl Recovery {
             closed: false,
             number: opened.number,
             past: Past::default(),
+            stamps: Stamps::default(),
             group: Arc::new(group),
         })
     }
