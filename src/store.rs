@@ -19,6 +19,7 @@ pub mod memory;
 mod overlay;
 mod past;
 mod properties;
+mod row_cache;
 pub mod sled;
 mod stamps;
 pub mod transact;

@@ -33,6 +33,7 @@ use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, Sto
 use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
+use super::row_cache::RowCache;
 use super::stamps::{Place, Stamp, Stamps};
 
 use journal::{Change, Epoch};
@@ -111,6 +112,7 @@ struct Rows {
     recent: Recent,
     past: Past,
     stamps: Stamps,
+    cached: RowCache,
     epoch: Epoch,
     group: Arc<GroupCommit>,
     mover: Arc<Mover>,
@@ -252,6 +254,11 @@ impl Rows {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
+        let stamp = self.stamps.at(Place::of_row(key));
+        self.cached.get(key, stamp, || self.look_up(key))
+    }
+
+    fn look_up(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         if let Some(recent) = self.recent.get(key) {
             return Ok(recent.clone());
         }

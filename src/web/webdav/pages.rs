@@ -69,21 +69,16 @@ where
 {
     async fn next_page(&mut self) -> Result<Option<Bytes>, DavError> {
         let page = self.pages.next_page().await?;
-        Ok(page.map(|page| {
-            let mut multistatus = Multistatus::part();
-            page.iter()
-                .for_each(|item| (self.write)(&mut multistatus, item));
-            multistatus.take()
-        }))
+        Ok(page.map(|page| Multistatus::page(&page, &self.write)))
     }
 }
 
 /// A 207 of all pages.
 pub(super) async fn multistatus<P: ToldPages>(mut pages: P) -> Answer {
-    let mut begun = vec![Multistatus::new().take()];
+    let mut begun = vec![Multistatus::beginning()];
     for _ in 0..PAGES_AT_ONCE {
         let Some(page) = pages.next_page().await? else {
-            begun.push(Multistatus::part().finish());
+            begun.push(Multistatus::end());
             return Ok(answer::xml(StatusCode::MULTI_STATUS, Body::pieces(begun)));
         };
         begun.push(page);
@@ -104,7 +99,7 @@ fn streamed<P: ToldPages>(pages: P, begun: Vec<Bytes>) -> Body {
         Ok(Some(
             match pages.next_page().await.map_err(io::Error::other)? {
                 Some(page) => (page, Some(pages)),
-                None => (Multistatus::part().finish(), None),
+                None => (Multistatus::end(), None),
             },
         ))
     });

@@ -18,7 +18,7 @@ use crate::protocol::live::{self, InAllProp, LIVE, Live};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{
     Multistatus, PRINCIPALS, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
-    XmlLimits, parse_propertyupdate, parse_propfind, supported_lock, supported_reports,
+    XmlLimits, parse_propertyupdate, parse_propfind, push_href, supported_lock, supported_reports,
     write_activelock, write_principal, write_privileges,
 };
 use crate::resource::ResourceId;
@@ -92,10 +92,9 @@ impl Telling for ToldAsAsked {
 
     fn tell(&self, page: &[Found]) -> Result<Bytes, DavError> {
         let rendering = self.rendering()?;
-        let mut multistatus = Multistatus::part();
-        page.iter()
-            .for_each(|found| rendering.write(&mut multistatus, found));
-        Ok(multistatus.take())
+        Ok(Multistatus::page(page, |multistatus, found| {
+            rendering.write(multistatus, found);
+        }))
     }
 
     fn is_fleeting(&self) -> bool {
@@ -243,10 +242,10 @@ impl Rendering {
             }),
             Live::Owner => p.build(element, |out| write_principal(out, &resource.made_by.0)),
             Live::PrincipalCollectionSet => {
-                p.raw(element, &format!("<D:href>{PRINCIPALS}</D:href>"));
+                p.build(element, |out| push_href(out, PRINCIPALS));
             }
             Live::GetContentLength => {
-                p.text(element, &resource.size().unwrap_or_default().to_string());
+                p.number(element, resource.size().unwrap_or_default());
             }
             Live::GetContentType => p.text(element, &media_type(resource)),
             Live::GetEtag => {
