@@ -110,6 +110,10 @@ pub struct Store {
     pub memory: bool,
     /// What sled may cache. It takes up to six times as much memory.
     pub cache_bytes: u64,
+    /// How much of the latest changes is in the journal, and in memory, before sled gets it. There
+    /// may be twice as much, and five times when sled cannot keep up. A start after a crash reads
+    /// it again.
+    pub journal_bytes_max: usize,
     /// Free disk space below which uploads are refused (507), so that locks and deletes still
     /// find room.
     pub free_bytes_min: u64,
@@ -121,6 +125,7 @@ impl Default for Store {
             data: PathBuf::from("./lockkeeper-data"),
             memory: false,
             cache_bytes: 64 * MIB,
+            journal_bytes_max: 32 << 20,
             free_bytes_min: 64 * MIB,
         }
     }
@@ -428,6 +433,11 @@ impl Store {
                 "store.cache_bytes",
                 self.cache_bytes >= MIB,
                 "at least 1048576 (1 MiB)",
+            ),
+            (
+                "store.journal_bytes_max",
+                (4096..=1 << 30).contains(&self.journal_bytes_max),
+                "between 4096 and 1073741824 (1 GiB)",
             ),
         ]
     }

@@ -171,6 +171,7 @@ impl Dav {
         } else {
             let options = SledOptions {
                 cache_bytes: config.store.cache_bytes,
+                journal_bytes: config.store.journal_bytes_max,
                 open_time_max: OPEN_TIME_MAX,
                 stopwatch,
                 observer,
