@@ -97,16 +97,16 @@ pub fn let_expire(locks: usize, seconds: usize) {
     site.user.put("/small", "small").status(201);
     let begin = Instant::now();
     take_all(&site, locks, seconds);
-    let lifetime = Duration::from_secs(seconds as u64);
+    let (lifetime, taken) = (Duration::from_secs(seconds as u64), begin.elapsed());
     assert!(
-        begin.elapsed() < lifetime,
+        taken < lifetime,
         "locks expired while others were taken: more seconds"
     );
-    thread::sleep((lifetime - SWEEP).saturating_sub(begin.elapsed()));
+    let calm = lifetime.saturating_sub(SWEEP).saturating_sub(taken);
+    thread::sleep(calm);
     let mut lane = Lane::open(&site.user);
-    let (calm, taken) = (begin.elapsed(), Instant::now());
     let mut waits = Vec::new();
-    while taken.elapsed() < calm + 2 * SWEEP {
+    while begin.elapsed() < lifetime + taken + 3 * SWEEP {
         let asked = Instant::now();
         lane.ask("PUT", "/small", &[], b"small").status(204);
         waits.push(asked.elapsed());
