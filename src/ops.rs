@@ -17,6 +17,7 @@ mod housekeeping;
 mod ids;
 pub mod intake;
 mod landing;
+mod lock_counts;
 pub mod lock_list;
 pub mod locking;
 pub mod password;
@@ -36,6 +37,7 @@ use access::Principal;
 use events::{Counted, Places, Refusals};
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use lock_counts::LockCounts;
 use pruning::Pruning;
 use target::Target;
 use tokio::sync::{Notify, RwLock, watch};
@@ -83,6 +85,8 @@ pub struct Dav {
     webhooks_changed: watch::Sender<()>,
     /// Old versions that may have to go.
     pruning: Mutex<Pruning>,
+    /// How many locks each user holds at most.
+    lock_counts: LockCounts,
     /// Read by who needs content files to stay, written by who removes them.
     content_kept: RwLock<()>,
     /// Held by the one backup that may be made at a time.
@@ -230,6 +234,7 @@ impl Dav {
             committed: watch::Sender::new(()),
             webhooks_changed: watch::Sender::new(()),
             pruning: Mutex::default(),
+            lock_counts: LockCounts::default(),
             content_kept: RwLock::default(),
             one_backup: tokio::sync::Mutex::default(),
         })
