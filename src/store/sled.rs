@@ -33,6 +33,8 @@ use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, Sto
 use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
+use super::row_cache::RowCache;
+use super::stamps::{Place, Stamp, Stamps};
 
 use journal::{Change, Epoch};
 pub use open::OpenError;
@@ -109,6 +111,8 @@ struct Rows {
     /// What sled does not have yet.
     recent: Recent,
     past: Past,
+    stamps: Stamps,
+    cached: RowCache,
     epoch: Epoch,
     group: Arc<GroupCommit>,
     mover: Arc<Mover>,
@@ -250,6 +254,11 @@ impl Rows {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
+        let stamp = self.stamps.at(Place::of_row(key));
+        self.cached.get(key, stamp, || self.look_up(key))
+    }
+
+    fn look_up(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         if let Some(recent) = self.recent.get(key) {
             return Ok(recent.clone());
         }
@@ -294,6 +303,7 @@ impl Rows {
 
     /// Makes these changes the commit of this number and has them written.
     fn commit(&mut self, changes: Vec<Change>, number: u64) {
+        self.stamps.raise(changes.iter().map(|(key, _)| key));
         let record = self.epoch.record(self.number, number, &changes);
         let db = self.db.as_ref();
         // What cannot be read may be there.
@@ -378,6 +388,10 @@ impl Txn for SledTxn {
             }
         }
         Ok(rows)
+    }
+
+    fn last_change(&self, place: Place) -> Option<Stamp> {
+        Some(self.rows.stamps.at(place))
     }
 
     fn put(&mut self, key: Key, value: Bytes) {
