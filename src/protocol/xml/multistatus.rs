@@ -1,7 +1,7 @@
-//! Writes a 207 body, whole or page by page, so that the answer about a collection of any size takes
-//! constant memory. It writes text straight into the
-//! buffer: with 100,000 members every allocation would count. It does not know what a property
-//! means, and never reads back what it wrote.
+//! Writes a 207 body, whole or page by page, so that the answer about a collection of any size
+//! takes constant memory. It writes text straight into the buffer: with 100,000 members every
+//! allocation would count. It does not know what a property means, and never reads back what it
+//! wrote.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
