@@ -110,6 +110,9 @@ pub struct Store {
     pub memory: bool,
     /// What sled may cache. It takes up to six times as much memory.
     pub cache_bytes: u64,
+    /// How many bytes of files of 4 to 256 KiB are remembered, so that they are sent without being
+    /// read. 0: none.
+    pub contents_bytes: u64,
     /// Free disk space below which uploads are refused (507), so that locks and deletes still
     /// find room.
     pub free_bytes_min: u64,
@@ -121,6 +124,7 @@ impl Default for Store {
             data: PathBuf::from("./lockkeeper-data"),
             memory: false,
             cache_bytes: 64 * MIB,
+            contents_bytes: 64 * MIB,
             free_bytes_min: 64 * MIB,
         }
     }
