@@ -113,6 +113,13 @@ pub struct Store {
     /// How many bytes of files of 4 to 256 KiB are remembered, so that they are sent without being
     /// read. 0: none.
     pub contents_bytes: u64,
+    /// How many bytes of answers are remembered: small files and pages of listings that nobody
+    /// has changed are told again without being read. 0: none.
+    pub answers_bytes: usize,
+    /// How much of the latest changes is in the journal, and in memory, before sled gets it. There
+    /// may be twice as much, and five times when sled cannot keep up. A start after a crash reads
+    /// it again.
+    pub journal_bytes_max: usize,
     /// Free disk space below which uploads are refused (507), so that locks and deletes still
     /// find room.
     pub free_bytes_min: u64,
@@ -125,6 +132,8 @@ impl Default for Store {
             memory: false,
             cache_bytes: 64 * MIB,
             contents_bytes: 64 * MIB,
+            answers_bytes: 64 << 20,
+            journal_bytes_max: 32 << 20,
             free_bytes_min: 64 * MIB,
         }
     }
@@ -432,6 +441,11 @@ impl Store {
                 "store.cache_bytes",
                 self.cache_bytes >= MIB,
                 "at least 1048576 (1 MiB)",
+            ),
+            (
+                "store.journal_bytes_max",
+                (4096..=1 << 30).contains(&self.journal_bytes_max),
+                "between 4096 and 1073741824 (1 GiB)",
             ),
         ]
     }

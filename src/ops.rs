@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+mod answers;
 pub mod audience;
 pub mod backups;
 pub mod check;
@@ -17,6 +18,7 @@ mod housekeeping;
 mod ids;
 pub mod intake;
 mod landing;
+mod lock_counts;
 pub mod lock_list;
 pub mod locking;
 pub mod password;
@@ -33,9 +35,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use access::Principal;
+use answers::Answers;
 use events::{Counted, Places, Refusals};
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use lock_counts::LockCounts;
 use pruning::Pruning;
 use target::Target;
 use tokio::sync::{Notify, RwLock, watch};
@@ -55,6 +59,8 @@ use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
 
+pub use answers::AnswersUsed;
+
 pub use crate::store::{CommitObserver, NoObserver};
 
 /// A damaged log can keep sled busy for ever; a large one, opened after a crash, takes seconds.
@@ -67,6 +73,8 @@ pub struct Dav {
     blobs: Blobs,
     ids: Ids,
     config: Config,
+    /// What was told of rows that nobody has changed since.
+    answers: Answers,
     /// Told when content may have lost its last user, or a file has versions too many.
     content_ended: Notify,
     /// Content files that perhaps no transaction names.
@@ -83,6 +91,8 @@ pub struct Dav {
     webhooks_changed: watch::Sender<()>,
     /// Old versions that may have to go.
     pruning: Mutex<Pruning>,
+    /// How many locks each user holds at most.
+    lock_counts: LockCounts,
     /// Read by who needs content files to stay, written by who removes them.
     content_kept: RwLock<()>,
     /// Held by the one backup that may be made at a time.
@@ -171,6 +181,7 @@ impl Dav {
         } else {
             let options = SledOptions {
                 cache_bytes: config.store.cache_bytes,
+                journal_bytes: config.store.journal_bytes_max,
                 open_time_max: OPEN_TIME_MAX,
                 stopwatch,
                 observer,
@@ -221,6 +232,7 @@ impl Dav {
             engine,
             blobs,
             ids,
+            answers: Answers::new(config.store.answers_bytes),
             config,
             content_ended: Notify::new(),
             doubtful: Mutex::default(),
@@ -230,6 +242,7 @@ impl Dav {
             committed: watch::Sender::new(()),
             webhooks_changed: watch::Sender::new(()),
             pruning: Mutex::default(),
+            lock_counts: LockCounts::default(),
             content_kept: RwLock::default(),
             one_backup: tokio::sync::Mutex::default(),
         })
@@ -238,6 +251,11 @@ impl Dav {
     /// The configuration that this tree was opened with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How well remembered answers serve.
+    pub fn answers_used(&self) -> AnswersUsed {
+        self.answers.used()
     }
 
     /// The engine below, for operations on rows of their own.

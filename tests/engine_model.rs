@@ -88,7 +88,12 @@ async fn run(engine: &Shared, prefix: &[u8], ops: &[Op], end: End) -> Vec<(Key, 
 #[test]
 fn sled_does_what_memory_does() {
     let dir = tempfile::tempdir().unwrap();
-    let sled = SledEngine::open(dir.path(), SledOptions::default()).unwrap();
+    // So small that rows are on their way into sled all the time.
+    let options = SledOptions {
+        journal_bytes: 4096,
+        ..SledOptions::default()
+    };
+    let sled = SledEngine::open(dir.path(), options).unwrap();
     let engines: [Shared; 2] = [Arc::new(MemoryEngine::new()), Arc::new(sled)];
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let case = Cell::new(0_u32);

@@ -29,8 +29,16 @@ fn key(text: &str) -> Key {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
+/// With a journal so small that rows are on their way into sled all the time.
+fn options() -> SledOptions {
+    SledOptions {
+        journal_bytes: 4096,
+        ..SledOptions::default()
+    }
+}
+
 fn sled(dir: &TempDir) -> Shared {
-    Arc::new(SledEngine::open(dir.path(), SledOptions::default()).unwrap())
+    Arc::new(SledEngine::open(dir.path(), options()).unwrap())
 }
 
 async fn put_all(engine: &Shared, rows: &[(&str, &str)]) {

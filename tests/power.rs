@@ -110,6 +110,11 @@ fn cut_again_and_again(cuts: u64, seed: u64, lie: Option<Lie>) {
 }
 
 #[test]
+fn a_journal_that_is_not_synced_is_found_out() {
+    assert_found_out(Lie::Journal);
+}
+
+#[test]
 fn a_log_that_is_not_synced_is_found_out() {
     assert_found_out(Lie::Log);
 }
@@ -171,7 +176,16 @@ fn what_a_first_start_makes_stays() {
     server.kill();
     let ops = power.journal();
     let contents = (0..=u8::MAX).map(|page| format!("content/{page:02x}"));
-    let of_the_store = ["conf", "db", "commit-number", "format"].map(|file| format!("meta/{file}"));
+    let of_the_store = [
+        "conf",
+        "db",
+        "commit-number",
+        "format",
+        "journal-0",
+        "journal-1",
+        "journal-2",
+    ];
+    let of_the_store = of_the_store.map(|file| format!("meta/{file}"));
     let needed: Vec<String> = contents.chain(of_the_store).collect();
     for left in power.outcomes(&ops, 100) {
         for name in &needed {

@@ -26,7 +26,12 @@ const WRITERS: u64 = 4;
 const KEYS: u64 = 8;
 
 fn open(dir: &Path) -> Result<SledEngine, OpenError> {
-    SledEngine::open(&dir.join("meta"), SledOptions::default())
+    // So small that rows are on their way into sled when the kill comes.
+    let options = SledOptions {
+        journal_bytes: 64 * 1024,
+        ..SledOptions::default()
+    };
+    SledEngine::open(&dir.join("meta"), options)
 }
 
 fn blobs(dir: &Path) -> Blobs {

@@ -13,7 +13,6 @@ use crate::backup::rows::{Encoder, Record};
 use crate::backup::site::Site;
 use crate::backup::{About, BackupError, Progress, Vault};
 use crate::protocol::error::DavError;
-use crate::store::NoObserver;
 use crate::store::engine::{Engine as _, Snapshot};
 use crate::store::sled::{SledEngine, SledOptions};
 
@@ -147,8 +146,7 @@ pub async fn restore_into(
     let options = SledOptions {
         cache_bytes,
         open_time_max: OPEN_TIME_MAX,
-        stopwatch: || Duration::ZERO,
-        observer: std::sync::Arc::new(NoObserver),
+        ..SledOptions::default()
     };
     let engine = SledEngine::open(&site.meta(), options)
         .map_err(|error| BackupError::Io(error.to_string()))?;

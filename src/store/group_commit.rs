@@ -1,5 +1,5 @@
-//! Durability by the group: one thread syncs the log, and one sync serves every commit that was
-//! applied before it began. Knows commit numbers, not rows, and no engine.
+//! Durability by the group: one thread writes and syncs the log, and one sync serves every commit
+//! that was applied before it began. Knows commit numbers, not rows, and no engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::engine::StoreError;
+
+/// Memory that is kept for the records of the next group; one that was larger is given back.
+const RECORDS_KEPT_BYTES: usize = 1 << 20;
 
 /// Hears of every sync, for the metrics.
 pub trait CommitObserver: Send + Sync {
@@ -26,9 +29,9 @@ impl CommitObserver for NoObserver {
 
 /// The three steps that make commits durable, always called in this order.
 pub(super) trait Log: Send + 'static {
-    /// Hands everything applied so far to the operating system.
-    fn flush(&mut self) -> Result<(), String>;
-    /// Returns when the disk has what was flushed.
+    /// Hands these records, the last of which is that of commit `number`, to the operating system.
+    fn write(&mut self, records: &[u8], number: u64) -> Result<(), String>;
+    /// Returns when the disk has what was written.
     fn sync(&mut self) -> Result<(), String>;
     /// Remembers outside the log that it holds every commit up to `number`.
     fn note(&mut self, number: u64) -> Result<(), String>;
@@ -73,6 +76,7 @@ impl GroupCommit {
                     .unwrap_or_else(|_| Err("the thread that syncs the store panicked".to_owned()));
                 if let Err(reason) = ended {
                     theirs.state().failure.get_or_insert(reason.clone());
+                    theirs.synced.notify_all();
                     drop(sender);
                     on_failure(&reason);
                 }
@@ -84,9 +88,13 @@ impl GroupCommit {
         })
     }
 
-    /// Asks for a sync, as commit `number` has been applied. Numbers only grow.
-    pub(super) fn applied(&self, number: u64) {
-        self.shared.state().applied = number;
+    /// Asks for its record to be written and synced, as commit `number` has been applied. Numbers
+    /// only grow.
+    pub(super) fn applied(&self, number: u64, record: &[u8]) {
+        let mut state = self.shared.state();
+        state.applied = number;
+        state.records.extend_from_slice(record);
+        drop(state);
         self.shared.changed.notify_one();
     }
 
@@ -101,6 +109,14 @@ impl GroupCommit {
             Some(reason) => StoreError::Frozen(reason),
             None => StoreError::Failed("the store was closed before a sync".to_owned()),
         })
+    }
+
+    /// The same, on a thread that may block.
+    pub(super) fn wait_blocking(&self, number: u64) -> Result<(), String> {
+        let waits = |state: &mut State| state.durable < number && state.failure.is_none();
+        let state = self.shared.synced.wait_while(self.shared.state(), waits);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        state.failure.clone().map_or(Ok(()), Err)
     }
 
     /// Why nothing more becomes durable; `None`: all is well.
@@ -144,25 +160,34 @@ impl Drop for GroupCommit {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// There is something to do.
     changed: Condvar,
+    /// Something became durable, or nothing will any more.
+    synced: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
     applied: u64,
+    durable: u64,
+    /// Of the commits that are not written yet.
+    records: Vec<u8>,
     ending: bool,
     failure: Option<String>,
 }
 
 impl Shared {
-    fn new(applied: u64) -> Self {
+    fn new(durable: u64) -> Self {
         Self {
             state: Mutex::new(State {
-                applied,
+                applied: durable,
+                durable,
+                records: Vec::new(),
                 ending: false,
                 failure: None,
             }),
             changed: Condvar::new(),
+            synced: Condvar::new(),
         }
     }
 
@@ -170,16 +195,28 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until more than `done` is applied; `None` at the end.
-    fn next(&self, done: u64) -> Result<Option<u64>, String> {
+    /// Waits until more than `done` is applied and gives its records; `None` at the end. `written`
+    /// is memory to use again.
+    fn next(&self, done: u64, mut written: Vec<u8>) -> Result<Option<(u64, Vec<u8>)>, String> {
         let idle =
             |state: &mut State| state.applied <= done && !state.ending && state.failure.is_none();
         let state = self.changed.wait_while(self.state(), idle);
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        match &state.failure {
-            Some(reason) => Err(reason.clone()),
-            None => Ok((state.applied > done).then_some(state.applied)),
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &state.failure {
+            return Err(reason.clone());
         }
+        if state.applied <= done {
+            return Ok(None);
+        }
+        written.clear();
+        written.shrink_to(RECORDS_KEPT_BYTES);
+        let records = std::mem::replace(&mut state.records, written);
+        Ok(Some((state.applied, records)))
+    }
+
+    fn durable(&self, number: u64) {
+        self.state().durable = number;
+        self.synced.notify_all();
     }
 }
 
@@ -191,17 +228,19 @@ fn run(
     observer: &dyn CommitObserver,
 ) -> Result<(), String> {
     let mut done = *durable.borrow();
-    while let Some(number) = shared.next(done)? {
+    let mut written = Vec::new();
+    while let Some((number, records)) = shared.next(done, written)? {
         let begun = stopwatch();
-        log.flush()?;
+        log.write(&records, number)?;
         log.sync()?;
         // Only after the sync: the note may lag behind the log, never lead.
         log.note(number)?;
         durable.send_replace(number);
+        shared.durable(number);
         let group_size = usize::try_from(number - done).unwrap_or(usize::MAX);
         let took = stopwatch().saturating_sub(begun);
         observer.committed(group_size, took);
-        done = number;
+        (done, written) = (number, records);
     }
     Ok(())
 }
@@ -222,10 +261,9 @@ mod tests {
     }
 
     impl Log for Scripted {
-        fn flush(&mut self) -> Result<(), String> {
-            self.steps
-                .send("flush".to_owned())
-                .map_err(|error| error.to_string())
+        fn write(&mut self, records: &[u8], number: u64) -> Result<(), String> {
+            let told = format!("write {} to {number}", String::from_utf8_lossy(records));
+            self.steps.send(told).map_err(|error| error.to_string())
         }
 
         fn sync(&mut self) -> Result<(), String> {
@@ -268,9 +306,9 @@ mod tests {
     async fn nothing_is_durable_before_flush_sync_and_note() {
         let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
         group.wait(6).await.expect("it was durable from the start");
-        group.applied(7);
+        group.applied(7, b"seven");
         let mut waiting = std::pin::pin!(group.wait(7));
-        for step in ["flush", "sync"] {
+        for step in ["write seven to 7", "sync"] {
             assert_eq!(seen.recv().as_deref(), Ok(step));
             assert!((&mut waiting).now_or_never().is_none(), "{step}");
         }
@@ -293,10 +331,10 @@ mod tests {
     async fn one_sync_serves_all_who_came_while_another_ran() {
         let groups = Arc::new(Groups::default());
         let (group, seen, outcome) = scripted(groups.clone(), unexpected);
-        group.applied(7);
-        assert_eq!(seen.recv().as_deref(), Ok("flush"));
+        group.applied(7, b"-");
+        assert_eq!(seen.recv().as_deref(), Ok("write - to 7"));
         assert_eq!(seen.recv().as_deref(), Ok("sync"));
-        (8..=50).for_each(|number| group.applied(number));
+        (8..=50).for_each(|number| group.applied(number, b"+"));
         let mut late = std::pin::pin!(group.wait(8));
         outcome.send(Ok(())).expect("the thread listens");
         group.wait(7).await.expect("it is durable");
@@ -315,17 +353,21 @@ mod tests {
             (2, 44)
         );
         let steps: Vec<String> = seen.iter().collect();
-        assert_eq!(steps, ["note 7", "flush", "sync", "note 50"]);
+        let written = format!("write {} to 50", "+".repeat(43));
+        assert_eq!(steps, ["note 7", &written, "sync", "note 50"]);
     }
 
     #[tokio::test]
     async fn stopping_syncs_what_is_left() {
         let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
         outcome.send(Ok(())).expect("the thread listens");
-        group.applied(9);
+        group.applied(9, b"");
         group.stop();
         group.wait(9).await.expect("it is durable");
-        assert_eq!(seen.iter().collect::<Vec<_>>(), ["flush", "sync", "note 9"]);
+        assert_eq!(
+            seen.iter().collect::<Vec<_>>(),
+            ["write  to 9", "sync", "note 9"]
+        );
     }
 
     static FAILURES: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -334,7 +376,7 @@ mod tests {
     async fn a_failed_sync_is_the_end() {
         let on_failure = |reason: &str| FAILURES.lock().expect("unpoisoned").push(reason.into());
         let (group, seen, outcome) = scripted(Arc::new(NoObserver), on_failure);
-        group.applied(7);
+        group.applied(7, b"-");
         outcome
             .send(Err("EIO".to_owned()))
             .expect("the thread listens");
@@ -345,7 +387,7 @@ mod tests {
         group.wait(6).await.expect("it was durable before");
         assert_eq!(
             seen.iter().collect::<Vec<_>>(),
-            ["flush", "sync"],
+            ["write - to 7", "sync"],
             "no note, no second try"
         );
         assert_eq!(*FAILURES.lock().expect("unpoisoned"), ["EIO"]);

@@ -62,7 +62,11 @@ pub(super) fn wrote_in_a_read() -> StoreError {
     StoreError::Failed("a read transaction cannot write".to_owned())
 }
 
-/// The writes of one transaction, not yet committed.
+/// Rows in order, or what is wrong with the next one.
+pub(super) type RowIter<'a> = Box<dyn Iterator<Item = Result<(Key, Bytes), StoreError>> + 'a>;
+
+/// The writes of one transaction, not yet committed; or of many, which are not yet where they are
+/// to be kept.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     /// `None` is a removed row.
@@ -95,6 +99,11 @@ impl Overlay {
     /// What this transaction wrote under `key`, if it did.
     pub(super) fn get(&self, key: &Key) -> Option<&Option<Bytes>> {
         self.rows.get(key)
+    }
+
+    /// Forgets what was written under this key.
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.rows.remove(key);
     }
 
     /// Forgets what was written under keys below this one.
@@ -152,23 +161,43 @@ impl Overlay {
         Ok(())
     }
 
+    /// Takes over what a commit changed.
+    pub(super) fn absorb(&mut self, changes: Vec<(Key, Option<Bytes>)>) {
+        self.rows.extend(changes);
+    }
+
+    /// What was written and removed, in the order of the keys; nothing that is appended.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&Key, &Option<Bytes>)> {
+        self.rows.iter()
+    }
+
     /// Up to `limit` rows of `range`: those of `base`, which come in `order` and lie in `range`,
     /// as this transaction has changed them.
-    pub(super) fn merge<B>(
+    pub(super) fn merge(
         &self,
-        base: B,
+        base: RowIter<'_>,
         range: &Range<Key>,
         limit: usize,
         order: Order,
-    ) -> Result<Vec<(Key, Bytes)>, StoreError>
-    where
-        B: Iterator<Item = Result<(Key, Bytes), StoreError>>,
-    {
+    ) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        self.over(base, range, order).take(limit).collect()
+    }
+
+    /// The same, all of them.
+    pub(super) fn over<'a>(
+        &'a self,
+        base: RowIter<'a>,
+        range: &Range<Key>,
+        order: Order,
+    ) -> RowIter<'a> {
+        let mut own = self.between(range, order).peekable();
+        if own.peek().is_none() {
+            return base;
+        }
         let mut base = base
             .map(|row| row.map(|(key, value)| (key, Some(value))))
             .peekable();
-        let mut own = self.between(range, order).peekable();
-        from_fn(|| match (base.peek(), own.peek()) {
+        let merged = from_fn(move || match (base.peek(), own.peek()) {
             (Some(Ok((theirs, _))), Some((ours, _))) => match compare(theirs, ours, order) {
                 Ordering::Less => base.next(),
                 Ordering::Equal => {
@@ -179,10 +208,9 @@ impl Overlay {
             },
             (Some(_), _) => base.next(),
             (None, _) => own.next().map(Ok),
-        })
-        .filter_map(|row| row.map(|(key, value)| Some((key, value?))).transpose())
-        .take(limit)
-        .collect()
+        });
+        let present = |row: Result<_, _>| row.map(|(key, value)| Some((key, value?))).transpose();
+        Box::new(merged.filter_map(present))
     }
 
     fn between<'a>(

@@ -1,18 +1,22 @@
-//! The embedded engine: one sled tree, one writer at a time, one sync for all who wait.
-//! The only place, with its submodules, that names sled.
+//! The embedded engine: one sled tree, the latest commits in a journal of our own before it, one
+//! writer at a time, one sync for all who wait. The only place, with its submodules, that names
+//! sled.
 //!
-//! sled 0.34 is kept on a short leash, for reasons that were measured: its `flush` does not reach
-//! the disk (so we sync its log ourselves), its ranges are no snapshot (so a lock keeps writers
-//! out while somebody reads), values above 4 KiB may go to files that it never syncs (so they are
-//! refused), and its own sums do not cover all that can happen to a row (so each ends with ours).
+//! sled 0.34 is kept on a short leash, for reasons that were measured: commits of its own cost a
+//! multiple of a record in the journal (so rows get there later, many at once), its `flush` does
+//! not reach the disk (so we sync its log ourselves), its ranges are no snapshot (so a lock keeps
+//! writers out while somebody reads), values above 4 KiB may go to files that it never syncs (so
+//! they are refused), and its own sums do not cover all that can happen to a row (so each ends with
+//! ours).
 
 mod format;
+mod journal;
 mod numbers;
 mod open;
+mod recent;
 mod recovery;
 mod seal;
 
-use std::convert::identity;
 use std::fmt;
 use std::mem;
 use std::ops::Range;
@@ -29,10 +33,14 @@ use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, Sto
 use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
+use super::row_cache::RowCache;
+use super::stamps::{Place, Stamp, Stamps};
 
+use journal::{Change, Epoch};
 pub use open::OpenError;
+use recent::{Mover, Recent};
 use recovery::Recovery;
-use seal::{seal, unsealed};
+use seal::unsealed;
 
 /// How many rows one step of a scan reads, and one commit applies, on the thread of the caller:
 /// about two milliseconds.
@@ -43,6 +51,9 @@ const ROWS_PER_STEP: usize = 256;
 pub struct SledOptions {
     /// What sled may cache, in bytes. Expect 3 to 6 times this in memory.
     pub cache_bytes: u64,
+    /// How much of the latest changes is kept in memory and in the journal, in bytes, before sled
+    /// gets it: twice this in memory, and up to five times when sled cannot keep up.
+    pub journal_bytes: usize,
     /// How long opening may take: a damaged log may keep sled busy for ever.
     pub open_time_max: Duration,
     /// A monotonic clock, for measuring only.
@@ -52,10 +63,11 @@ pub struct SledOptions {
 }
 
 impl Default for SledOptions {
-    /// A cache of 64 MiB and a minute to open; nothing is measured.
+    /// A cache of 64 MiB, a journal of 32 MiB and a minute to open; nothing is measured.
     fn default() -> Self {
         Self {
             cache_bytes: 64 << 20,
+            journal_bytes: 32 << 20,
             open_time_max: Duration::from_secs(60),
             stopwatch: || Duration::ZERO,
             observer: Arc::new(NoObserver),
@@ -67,11 +79,13 @@ impl fmt::Debug for SledOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             cache_bytes,
+            journal_bytes,
             open_time_max,
             ..
         } = self;
         f.debug_struct("SledOptions")
             .field("cache_bytes", cache_bytes)
+            .field("journal_bytes", journal_bytes)
             .field("open_time_max", open_time_max)
             .finish_non_exhaustive()
     }
@@ -89,13 +103,19 @@ pub struct SledEngine {
 
 /// What the lock guards.
 struct Rows {
-    /// `None` after `close`, and when a batch got in only by half.
+    /// `None` after `close`.
     db: Option<sled::Db>,
     closed: bool,
     /// The number of the last commit applied.
     number: u64,
+    /// What sled does not have yet.
+    recent: Recent,
     past: Past,
+    stamps: Stamps,
+    cached: RowCache,
+    epoch: Epoch,
     group: Arc<GroupCommit>,
+    mover: Arc<Mover>,
 }
 
 impl SledEngine {
@@ -112,17 +132,37 @@ impl SledEngine {
     }
 }
 
+impl SledEngine {
+    /// The rows, to read or to write. Writers wait here while more is written than sled takes.
+    async fn take(&self, mode: Mode) -> Result<Guard<Rows>, StoreError> {
+        loop {
+            let rows = Guard::take(&self.rows, mode).await;
+            rows.db()?;
+            if mode != Mode::Write {
+                return Ok(rows);
+            }
+            if let Some(reason) = rows.group.failure() {
+                return Err(StoreError::Frozen(reason));
+            }
+            let Some(awaited) = rows.recent.waits_for() else {
+                return Ok(rows);
+            };
+            let mut moved = rows.mover.moved().clone();
+            if *moved.borrow() >= awaited {
+                return Ok(rows);
+            }
+            drop(rows);
+            // When the thread has ended instead, the next look says why.
+            let _ = moved.wait_for(|moved| *moved >= awaited).await;
+        }
+    }
+}
+
 #[async_trait]
 impl Engine for SledEngine {
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Txn>, StoreError> {
-        let rows = Guard::take(&self.rows, mode).await;
-        rows.db()?;
+        let rows = self.take(mode).await?;
         let group = Arc::clone(&rows.group);
-        if mode == Mode::Write
-            && let Some(reason) = group.failure()
-        {
-            return Err(StoreError::Frozen(reason));
-        }
         Ok(Box::new(SledTxn {
             waits: mode != Mode::Read,
             rows,
@@ -150,9 +190,9 @@ impl Engine for SledEngine {
         if number <= rows.number {
             return Ok(());
         }
-        rows.write(sled::Batch::default(), number)?;
+        rows.db()?;
+        rows.commit(Vec::new(), number);
         let group = Arc::clone(&rows.group);
-        group.applied(number);
         drop(rows);
         group.wait(number).await
     }
@@ -176,10 +216,14 @@ impl Engine for SledEngine {
         let Some(db) = rows.db.take() else {
             return Ok(());
         };
-        let (group, dir) = (Arc::clone(&rows.group), self.dir.clone());
+        // So the next start finds everything in sled and has nothing to read again.
+        rows.move_all();
+        let (group, mover) = (Arc::clone(&rows.group), Arc::clone(&rows.mover));
+        let dir = self.dir.clone();
         drop(rows);
         let ended = spawn_blocking(move || {
             group.stop();
+            mover.stop();
             drop(db);
             open::wait_until_released(&dir)
         });
@@ -210,6 +254,14 @@ impl Rows {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
+        let stamp = self.stamps.at(Place::of_row(key));
+        self.cached.get(key, stamp, || self.look_up(key))
+    }
+
+    fn look_up(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+        if let Some(recent) = self.recent.get(key) {
+            return Ok(recent.clone());
+        }
         read(|| {
             let value = self.db()?.get(key).map_err(damaged)?;
             value.map(|value| unsealed(key, &value)).transpose()
@@ -233,43 +285,44 @@ impl Rows {
                 .db()?
                 .range::<&Key, _>(&range.start..&range.end)
                 .map(owned);
-            overlay.merge(in_order(rows, order), range, limit, order)
+            let rows = self.recent.over(in_order(rows, order), range, order);
+            overlay.merge(rows, range, limit, order)
         })
     }
 
-    /// Applies a transaction and gives it a number. Returns only if that worked.
-    fn apply(&mut self, overlay: Overlay) -> Result<u64, StoreError> {
+    /// Applies a transaction and gives it a number.
+    fn apply(&mut self, overlay: Overlay) -> u64 {
         let number = self.number + 1;
-        let changed: Vec<_> = overlay.into_rows(number).collect();
+        let changes: Vec<_> = overlay.into_rows(number).collect();
         let mut past = mem::take(&mut self.past);
-        past.keep(changed.iter().map(|(key, _)| key), |key| self.get(key));
+        past.keep(changes.iter().map(|(key, _)| key), |key| self.get(key));
         self.past = past;
-        let mut batch = sled::Batch::default();
-        for (key, value) in changed {
-            match value {
-                Some(value) => batch.insert(&key[..], seal(&key, &value)),
-                None => batch.remove(&key[..]),
-            }
-        }
-        self.write(batch, number)
+        self.commit(changes, number);
+        number
     }
 
-    /// Writes a batch as the commit of this number.
-    fn write(&mut self, mut batch: sled::Batch, number: u64) -> Result<u64, StoreError> {
-        batch.insert(
-            open::COMMIT_ROW,
-            seal(open::COMMIT_ROW, &number.to_be_bytes()),
-        );
-        let db = self.db()?;
-        if let Err(error) = open::no_panic(|| db.apply_batch(batch).map_err(|e| e.to_string())) {
-            // Some of the batch may be in sled's memory, where nothing can take it out again:
-            // nobody may read that.
-            self.db = None;
-            self.group.fail(error.clone());
-            return Err(StoreError::Frozen(error));
-        }
+    /// Makes these changes the commit of this number and has them written.
+    fn commit(&mut self, changes: Vec<Change>, number: u64) {
+        self.stamps.raise(changes.iter().map(|(key, _)| key));
+        let record = self.epoch.record(self.number, number, &changes);
+        let db = self.db.as_ref();
+        // What cannot be read may be there.
+        let looked = |db: &sled::Db, key: &Key| read(|| db.contains_key(key).map_err(damaged));
+        let in_sled = |key: &Key| db.is_none_or(|db| looked(db, key).unwrap_or(true));
+        self.recent.absorb(changes, record.len(), in_sled);
         self.number = number;
-        Ok(number)
+        self.group.applied(number, &record);
+        let moved = *self.mover.moved().borrow();
+        if let Some(moving) = self.recent.ripe(number, moved) {
+            self.mover.push(moving);
+        }
+    }
+
+    fn move_all(&mut self) {
+        if *self.mover.moved().borrow() < self.number {
+            let moving = self.recent.take(self.number);
+            self.mover.push(moving);
+        }
     }
 }
 
@@ -337,6 +390,10 @@ impl Txn for SledTxn {
         Ok(rows)
     }
 
+    fn last_change(&self, place: Place) -> Option<Stamp> {
+        Some(self.rows.stamps.at(place))
+    }
+
     fn put(&mut self, key: Key, value: Bytes) {
         self.overlay.put(key, value);
     }
@@ -363,24 +420,18 @@ impl Txn for SledTxn {
             return Err(wrote_in_a_read().into());
         };
         overlay.check(&LIMITS)?;
-        let waiting = Arc::clone(&group);
         let small = overlay.row_count() <= ROWS_PER_STEP;
-        // The guard goes with the rows: also when the caller stops waiting, they are applied and
-        // announced before the next transaction begins.
-        let apply = move || {
-            let number = rows.apply(overlay)?;
-            group.applied(number);
-            Ok::<u64, StoreError>(number)
-        };
-        // What sled refused may be in its log all the same; who opens it anew finds out.
+        // The guard goes with the rows: also when the caller stops waiting, they are applied before
+        // the next transaction begins.
+        let apply = move || rows.apply(overlay);
         let number = if small {
-            apply().map_err(CommitError::Unknown)?
+            apply()
         } else {
             let applied = spawn_blocking(apply).await;
             let applied = applied.map_err(|error| StoreError::Failed(error.to_string()));
-            applied.and_then(identity).map_err(CommitError::Unknown)?
+            applied.map_err(CommitError::Unknown)?
         };
-        waiting.wait(number).await.map_err(CommitError::Unknown)
+        group.wait(number).await.map_err(CommitError::Unknown)
     }
 
     async fn settle(self: Box<Self>) -> Result<(), StoreError> {

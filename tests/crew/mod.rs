@@ -32,8 +32,10 @@ const WORKERS: u64 = 6;
 const KEPT: usize = 3;
 
 /// The settings that the crew expects.
+///
+/// The journal is so small that rows are on their way into sled all the time.
 pub fn settings() -> String {
-    format!("[versions]\nkeep = {KEPT}\n")
+    format!("[versions]\nkeep = {KEPT}\n[store]\njournal_bytes_max = 65536\n")
 }
 
 /// Each way in which something can differ from what was acknowledged fails its comparison.

@@ -28,7 +28,9 @@ type Id = usize;
 /// What a disk says was synced and was not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Lie {
-    /// sled's log.
+    /// The journal of the store.
+    Journal,
+    /// sled's log, where rows go from there.
     Log,
     /// Folders.
     Folders,
@@ -234,6 +236,7 @@ impl Disk {
         let Node { path, what, .. } = &self.nodes[id];
         match lie {
             None => false,
+            Some(Lie::Journal) => path.contains("/meta/journal-"),
             Some(Lie::Log) => path.ends_with("/meta/db"),
             Some(Lie::Folders) => matches!(what, What::Folder(_)),
             Some(Lie::Content) => matches!(what, What::File { .. }) && path.contains("/content/"),

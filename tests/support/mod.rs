@@ -128,6 +128,8 @@ pub(crate) async fn over_sled() -> (Arc<Dav>, TempDir) {
 pub(crate) fn sled_in(dir: &TempDir) -> Arc<SledEngine> {
     let options = SledOptions {
         cache_bytes: 8 << 20,
+        // So small that rows are on their way into sled all the time.
+        journal_bytes: 4096,
         open_time_max: Duration::from_secs(60),
         stopwatch: || Duration::ZERO,
         observer: Arc::new(NoObserver),

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
@@ -11,12 +12,15 @@ use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
-use super::format;
+use super::journal::{Epoch, FILES, Journal, Replayed};
 use super::numbers::{draft_of, note_bytes, noted};
+use super::recent::{Base, Moving};
 use super::seal::{seal, unseal};
+use super::{SledOptions, format};
 
 /// The row that holds the number of the last commit.
 pub(super) const COMMIT_ROW: &[u8] = b"\0commit";
@@ -24,8 +28,10 @@ pub(super) const COMMIT_ROW: &[u8] = b"\0commit";
 const FORMAT_ROW: &[u8] = b"\0format";
 
 /// What the rows and content files mean, those of this engine and those above the seam. Raised when
-/// an older Lockkeeper would misread them. Format 1 was that of builds before the first release.
-const FORMAT: u64 = 2;
+/// an older Lockkeeper would misread them. Format 1 was that of builds before the first release;
+/// format 2 had no journal, and is of format 3 as soon as it is opened.
+const FORMAT: u64 = 3;
+const OLDEST_FORMAT: u64 = 2;
 
 /// sled's log, which never changes its name.
 const LOG_FILE: &str = "db";
@@ -118,17 +124,40 @@ pub enum OpenError {
     },
 }
 
+/// What a store may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// [`SledOptions::cache_bytes`].
+    pub(super) cache_bytes: u64,
+    /// [`SledOptions::journal_bytes`].
+    pub(super) journal_bytes: usize,
+}
+
+impl Sizes {
+    pub(super) fn of(options: &SledOptions) -> Self {
+        Self {
+            cache_bytes: options.cache_bytes,
+            journal_bytes: options.journal_bytes,
+        }
+    }
+}
+
 /// An opened store.
 pub(super) struct Opened {
-    pub(super) db: sled::Db,
-    pub(super) log: SledLog,
-    /// The number of the last commit, which is durable.
-    pub(super) number: u64,
+    /// sled.
+    pub(super) base: Base,
+    /// Tells up to which commit sled has everything.
+    pub(super) moved: watch::Sender<u64>,
+    /// For the records of the journal.
+    pub(super) epoch: Epoch,
+    pub(super) log: StoreLog,
+    /// What sled does not have yet, and the number of the last commit, which is durable.
+    pub(super) replayed: Replayed,
 }
 
 /// Opens the store or says why not, within `limit`. After the limit the thread is left behind: it
 /// cannot be stopped, and the process is about to end.
-pub(super) fn open(dir: &Path, cache_bytes: u64, limit: Duration) -> Result<Opened, OpenError> {
+pub(super) fn open(dir: &Path, sizes: Sizes, limit: Duration) -> Result<Opened, OpenError> {
     silence_the_open_thread();
     let failed = |error: io::Error| OpenError::Failed {
         dir: dir.into(),
@@ -141,7 +170,7 @@ pub(super) fn open(dir: &Path, cache_bytes: u64, limit: Duration) -> Result<Open
     thread::Builder::new()
         .name(OPEN_THREAD.to_owned())
         .spawn(move || {
-            let opened = no_panic(|| Ok(folder.open(cache_bytes)));
+            let opened = no_panic(|| Ok(folder.open(sizes)));
             let opened = opened.unwrap_or_else(|panic| Err(folder.damaged(panic)));
             // Nobody listens any more: the limit is over.
             let _ = sender.send(opened);
@@ -187,68 +216,94 @@ struct Folder {
 }
 
 impl Folder {
-    fn open(&self, cache_bytes: u64) -> Result<Opened, OpenError> {
-        fs::create_dir_all(&self.dir).map_err(|error| self.failed(error))?;
-        if is_locked(&self.dir).map_err(|error| self.failed(error))? {
+    fn open(&self, sizes: Sizes) -> Result<Opened, OpenError> {
+        let failed = |error| self.failed(error);
+        fs::create_dir_all(&self.dir).map_err(failed)?;
+        if is_locked(&self.dir).map_err(failed)? {
             return Err(OpenError::InUse {
                 dir: self.dir.clone(),
             });
         }
-        if is_empty(&self.dir).map_err(|error| self.failed(error))? {
-            self.make(cache_bytes)?;
+        if is_empty(&self.dir).map_err(failed)? {
+            self.make(sizes.cache_bytes)?;
         }
-        let format = self.told_format()?;
+        let told = self.told_format()?;
         forget_cached(&self.dir);
         let (note, promised) = self.open_note()?;
         // What a killed process wrote may be in the page cache only, and sled is about to note
         // durably how far it has come in reading it.
         remove_sled_drafts(&self.dir)
             .and_then(|()| sync_members(&self.dir))
-            .map_err(|error| self.failed(error))?;
-        let db = self.open_sled(&self.dir, cache_bytes)?;
-        let is_new = db.is_empty();
-        let found = if is_new {
-            0
-        } else {
-            self.check_format(&db)?;
-            self.read_commit(&db)?
-        };
-        if found < promised {
+            .map_err(failed)?;
+        let db = self.open_sled(&self.dir, sizes.cache_bytes)?;
+        let number = self.begin_or_check(&db, promised)?;
+        let (moved, receiver) = watch::channel(number);
+        let journal = Journal::open(&self.dir, sizes.journal_bytes as u64, receiver);
+        let (journal, replayed) = journal.map_err(failed)?;
+        if replayed.number < promised {
             return Err(OpenError::LostHistory {
                 dir: self.dir.clone(),
-                found,
+                found: replayed.number,
                 promised,
             });
         }
-        if is_new {
-            self.begin(&db)?;
-        }
-        if format.is_none() {
-            format::tell(&self.dir, FORMAT).map_err(|error| self.failed(error))?;
-        }
-        let file = File::open(self.dir.join(LOG_FILE)).map_err(|error| self.failed(error))?;
-        let mut log = SledLog {
-            db: db.clone(),
-            file,
-            note,
+        let log = File::open(self.dir.join(LOG_FILE)).map_err(failed)?;
+        let mut opened = Opened {
+            base: Base { db, log },
+            moved,
+            epoch: journal.epoch(),
+            log: StoreLog { journal, note },
+            replayed,
         };
+        self.make_durable(&mut opened)
+            .map_err(|what| failed(io::Error::other(what)))?;
+        // From the first record on an older Lockkeeper would miss what is in the journal.
+        if told != Some(FORMAT) {
+            format::tell(&self.dir, FORMAT).map_err(failed)?;
+        }
+        self.sync_names().map_err(failed)?;
+        Ok(opened)
+    }
+
+    /// The number of the last commit that sled has.
+    fn begin_or_check(&self, db: &sled::Db, promised: u64) -> Result<u64, OpenError> {
+        if !db.is_empty() {
+            self.check_format(db)?;
+            return self.read_commit(db);
+        }
+        if promised > 0 {
+            return Err(OpenError::LostHistory {
+                dir: self.dir.clone(),
+                found: 0,
+                promised,
+            });
+        }
+        self.begin(db)?;
+        Ok(0)
+    }
+
+    /// After a crash what was recovered may still be in the page cache only.
+    fn make_durable(&self, opened: &mut Opened) -> Result<(), String> {
+        let Opened {
+            base,
+            moved,
+            log,
+            replayed,
+            ..
+        } = opened;
+        base.sync()?;
         let free = log.note.at;
         log.note.at = NOTE_PLACES[usize::from(free == NOTE_PLACES[0])];
-        // After a crash what was recovered may still be in the page cache only.
-        log.flush()
-            .and_then(|()| log.sync())
-            .and_then(|()| log.note(found))
-            .map_err(|what| OpenError::Failed {
-                dir: self.dir.clone(),
-                what,
-            })?;
-        self.sync_names().map_err(|error| self.failed(error))?;
+        log.note(replayed.number)?;
+        self.sync_names().map_err(|error| error.to_string())?;
         log.note.at = free;
-        Ok(Opened {
-            db,
-            log,
-            number: found,
-        })
+        if !log.journal.has_room() {
+            let rows = mem::take(&mut replayed.rows);
+            let number = replayed.number;
+            base.take(&Moving { rows, number })?;
+            moved.send_replace(number);
+        }
+        Ok(())
     }
 
     /// Makes a store without rows. It gets its name when all of it is durable: sled never syncs
@@ -338,7 +393,7 @@ impl Folder {
     fn require_known(&self, found: u64) -> Result<(), OpenError> {
         let dir = self.dir.clone();
         match found {
-            FORMAT => Ok(()),
+            OLDEST_FORMAT..=FORMAT => Ok(()),
             _ if found > FORMAT => Err(OpenError::Newer { dir, found }),
             _ => Err(OpenError::Older { dir, found }),
         }
@@ -435,9 +490,11 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
 #[cfg(target_os = "linux")]
 fn forget_cached(dir: &Path) {
     use rustix::fs::{Advice, fadvise};
-    if let Ok(log) = File::open(dir.join(LOG_FILE)) {
-        // Advice: a file system may not take it.
-        let _ = fadvise(&log, 0, None, Advice::DontNeed);
+    for name in FILES.into_iter().chain([LOG_FILE]) {
+        if let Ok(log) = File::open(dir.join(name)) {
+            // Advice: a file system may not take it.
+            let _ = fadvise(&log, 0, None, Advice::DontNeed);
+        }
     }
 }
 
@@ -471,10 +528,9 @@ pub(super) fn wait_until_released(dir: &Path) -> Result<(), StoreError> {
     ))
 }
 
-/// sled's log with a descriptor of our own, through which it is synced.
-pub(super) struct SledLog {
-    db: sled::Db,
-    file: File,
+/// Where commits become durable: the journal and the note.
+pub(super) struct StoreLog {
+    journal: Journal,
     note: Note,
 }
 
@@ -484,18 +540,15 @@ struct Note {
     at: u64,
 }
 
-impl Log for SledLog {
-    fn flush(&mut self) -> Result<(), String> {
-        self.db
-            .flush()
-            .map(|_| ())
-            .map_err(|error| format!("sled cannot flush: {error}"))
+impl Log for StoreLog {
+    fn write(&mut self, records: &[u8], number: u64) -> Result<(), String> {
+        let written = self.journal.write(records, number);
+        written.map_err(|error| format!("the journal cannot be written: {error}"))
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        self.file
-            .sync_data()
-            .map_err(|error| format!("the log cannot be synced: {error}"))
+        let synced = self.journal.sync();
+        synced.map_err(|error| format!("the journal cannot be synced: {error}"))
     }
 
     fn note(&mut self, number: u64) -> Result<(), String> {

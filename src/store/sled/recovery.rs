@@ -12,16 +12,22 @@ use std::time::Duration;
 
 use tokio::sync::RwLock;
 
-use super::open::{self, OpenError};
+use super::open::{self, OpenError, Opened, Sizes};
+use super::recent::{Mover, Moving, Recent};
 use super::{GroupCommit, Past, Rows, SledOptions};
 use crate::store::engine::StoreError;
 use crate::store::group_commit::Reporting;
+use crate::store::row_cache::RowCache;
+use crate::store::stamps::Stamps;
 
 /// Between two looks at a disk that could not be written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A file that is written to see whether that is possible. A start needs about as much room.
 const PROBE_FILE: &str = "write-probe";
 const PROBE_BYTES: usize = 1 << 20;
+
+/// Single rows may take one in so many of the bytes that sled may cache.
+const ROWS_SHARE: u64 = 4;
 
 /// Opens a store, and opens it again.
 #[derive(Debug, Clone)]
@@ -50,29 +56,50 @@ impl Recovery {
     /// Blocks, at most for `options.open_time_max`.
     pub(super) fn open(&self) -> Result<Rows, OpenError> {
         let SledOptions {
-            cache_bytes,
             open_time_max,
             stopwatch,
             ref observer,
+            ..
         } = self.options;
-        let opened = open::open(&self.dir, cache_bytes, open_time_max)?;
+        let sizes = Sizes::of(&self.options);
+        let opened = open::open(&self.dir, sizes, open_time_max)?;
         let recovery = self.clone();
         let reporting = Reporting {
             stopwatch,
             observer: Arc::clone(observer),
             on_failure: Box::new(move |reason| recovery.begin(reason)),
         };
-        let group = GroupCommit::start(opened.log, opened.number, reporting);
-        let group = group.map_err(|error| OpenError::Failed {
+        let failed = |error: io::Error| OpenError::Failed {
             dir: self.dir.clone(),
             what: error.to_string(),
-        })?;
+        };
+        let Opened {
+            base,
+            moved,
+            epoch,
+            log,
+            replayed,
+        } = opened;
+        let (db, number) = (base.db.clone(), replayed.number);
+        let group = GroupCommit::start(log, number, reporting).map_err(failed)?;
+        let group = Arc::new(group);
+        let mover = Mover::start(base, moved, Arc::clone(&group)).map_err(failed)?;
+        let moving = (!replayed.rows.is_empty()).then(|| {
+            let rows = replayed.rows;
+            Arc::new(Moving { rows, number })
+        });
+        moving.iter().cloned().for_each(|moving| mover.push(moving));
         Ok(Rows {
-            db: Some(opened.db),
+            db: Some(db),
             closed: false,
-            number: opened.number,
+            number,
+            recent: Recent::new(sizes.journal_bytes, moving),
             past: Past::default(),
-            group: Arc::new(group),
+            stamps: Stamps::default(),
+            cached: RowCache::new(sizes.cache_bytes / ROWS_SHARE),
+            epoch,
+            group,
+            mover: Arc::new(mover),
         })
     }
 
@@ -115,6 +142,7 @@ impl Recovery {
         rows.db = None;
         let lost = "the store was opened anew while a snapshot was read; begin again";
         rows.past.lose(&StoreError::Failed(lost.to_owned()));
+        rows.mover.stop();
         open::wait_until_released(&self.dir).map_err(|error| error.to_string())?;
         *rows = self.open().map_err(|error| error.to_string())?;
         Ok(())
