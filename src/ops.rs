@@ -188,7 +188,8 @@ impl Dav {
             };
             let engine = SledEngine::open(&data.join("meta"), options)?;
             let blobs = Blobs::open(&data.join("content"), config.store.free_bytes_min)
-                .map_err(|error| failed(error.to_string()))?;
+                .map_err(|error| failed(error.to_string()))?
+                .remembering(config.store.contents_bytes);
             (Arc::new(engine), blobs)
         };
         let dav = Self::new(engine, blobs, config.clone(), now);
