@@ -12,6 +12,7 @@ mod report;
 mod servers;
 
 use std::env;
+use std::future::pending;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 use load::{SCENARIOS, Scenario, cpu};
 use report::{Machine, Measured, Report, Row};
@@ -89,7 +91,12 @@ fn compare(options: &Options) -> io::Result<bool> {
     };
     let mut rows = Vec::new();
     for scenario in SCENARIOS.iter().filter(chosen) {
-        rows.push(runtime.block_on(take_turns(scenario, &servers, options)));
+        rows.push(runtime.block_on(async {
+            tokio::select! {
+                row = take_turns(scenario, &servers, options) => Ok(row),
+                () = asked_to_stop() => Err(io::Error::other("stopped")),
+            }
+        })?);
     }
     let names = servers
         .iter()
@@ -104,6 +111,18 @@ fn compare(options: &Options) -> io::Result<bool> {
         None => println!("{}", report.markdown()),
     }
     Ok(report.rows.iter().all(|row| row.results[0].outcome.is_ok()))
+}
+
+/// Returns when somebody wants no more of this, so that the servers are stopped and their folders
+/// removed.
+async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 /// As it can be typed again.
