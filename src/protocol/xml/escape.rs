@@ -74,7 +74,11 @@ fn push_escaped(out: &mut String, text: &str, replace: impl Fn(char) -> Option<&
     out.push_str(&text[copied..]);
 }
 
-/// Whether nothing in it is ever replaced. Looks at all of it, which is faster than to stop early.
+/// Whether nothing in it is ever replaced.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches many bytes are compared at once, which is faster than to stop early"
+)]
 fn is_plain(text: &str) -> bool {
     let is_plain = |byte: u8| {
         (b' '..=b'~').contains(&byte)
