@@ -1,27 +1,32 @@
 //! Lockkeeper and other WebDAV servers side by side: the same requests in turns (A B B A …), so
-//! that whatever else the machine does meets both alike. `docs/performance.md` says how to read it.
+//! that whatever else the machine does meets all alike. `docs/performance.md` says how to read it.
 //!
-//! `cargo bench --bench side_by_side -- [SCENARIO…] [--rounds N] [--seconds S] [--against apache]`
+//! `cargo bench --bench side_by_side -- [SCENARIO…] [--rounds N] [--seconds S] [--against PEER…]
+//! [--out FOLDER]`
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures real time")]
 
 mod load;
+mod report;
 mod servers;
 
+use std::env;
+use std::future::pending;
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::thread;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use clap::{Parser, ValueEnum as _};
+use tokio::signal::unix::{SignalKind, signal};
 
-use load::{SCENARIOS, Sample, Scenario};
-use servers::{Peer, Server, installed};
-
-/// Above this the load generator may be what limits the rate.
-const LOAD_LIMIT: f64 = 0.9;
+use load::{SCENARIOS, Scenario, cpu};
+use report::{Machine, Measured, Report, Row};
+use servers::{AccessLog, Peer, Server, installed};
 
 /// Measures lockkeeper and its peers in turns.
 #[derive(Debug, Parser)]
@@ -35,9 +40,12 @@ struct Options {
     /// Measured time of one run, after half a second of warm-up
     #[arg(long, default_value = "2", value_parser = seconds)]
     seconds: Duration,
-    /// The peers
-    #[arg(long, num_args = 1.., default_value = "apache")]
+    /// The peers [default: all that are installed]
+    #[arg(long, num_args = 1..)]
     against: Vec<Peer>,
+    /// Where to write table.md and ratios.svg [default: the table is printed]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -70,50 +78,90 @@ fn main() -> ExitCode {
 
 /// Whether lockkeeper answered everything right.
 fn compare(options: &Options) -> io::Result<bool> {
+    let mut machine = Machine::look(command())?;
     let cpu = pin_load();
-    let mut servers = vec![Server::lockkeeper(cpu)?];
-    for peer in &options.against {
+    machine.is_pinned = cpu.is_some();
+    let servers = start_all(options, cpu)?;
+    // On this thread alone, which is pinned.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let chosen = |scenario: &&'static Scenario| {
+        options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name)
+    };
+    let mut rows = Vec::new();
+    for scenario in SCENARIOS.iter().filter(chosen) {
+        rows.push(runtime.block_on(async {
+            tokio::select! {
+                row = take_turns(scenario, &servers, options) => Ok(row),
+                () = asked_to_stop() => Err(io::Error::other("stopped")),
+            }
+        })?);
+    }
+    let names = servers
+        .iter()
+        .map(|server| (server.name, server.version.clone()));
+    let report = Report {
+        machine,
+        servers: names.collect(),
+        rows,
+    };
+    match &options.out {
+        Some(folder) => report.write(folder)?,
+        None => println!("{}", report.markdown()),
+    }
+    Ok(report.rows.iter().all(|row| row.results[0].outcome.is_ok()))
+}
+
+/// Returns when somebody wants no more of this, so that the servers are stopped and their folders
+/// removed.
+async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// As it can be typed again.
+fn command() -> String {
+    let arguments = env::args().skip(1).filter(|argument| argument != "--bench");
+    let arguments: Vec<String> = arguments.collect();
+    format!(
+        "cargo bench --bench side_by_side -- {}",
+        arguments.join(" ")
+    )
+}
+
+/// Ours with and without its access log, then the peers that are there.
+fn start_all(options: &Options, cpu: Option<u32>) -> io::Result<Vec<Server>> {
+    let mut servers = vec![
+        Server::lockkeeper(AccessLog::On, cpu)?,
+        Server::lockkeeper(AccessLog::Off, cpu)?,
+    ];
+    let all = Peer::value_variants();
+    let peers = if options.against.is_empty() {
+        all
+    } else {
+        &options.against
+    };
+    for peer in peers {
         match Server::peer(*peer, cpu) {
             Ok(server) => servers.push(server),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => println!("skipped: {error}"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => eprintln!("skipped: {error}"),
             Err(error) => return Err(error),
         }
     }
-    let chosen = |scenario: &&Scenario| {
-        options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name)
-    };
-    println!("{}", HEADINGS.join("\n"));
-    let mut failures = Vec::new();
-    let mut foreign = Vec::new();
-    for scenario in SCENARIOS.iter().filter(chosen) {
-        let results = take_turns(scenario, &servers, options);
-        for (server, result) in servers.iter().zip(&results) {
-            println!("{}", row(scenario, server, result, &results[0]));
-            if let Err(fault) = &result.outcome {
-                failures.push((server.name, scenario.name, fault.clone()));
-            }
-            foreign.extend(result.samples.iter().map(|sample| sample.foreign_cores));
-        }
-    }
-    println!("\n*: the load generator used over {LOAD_LIMIT} of a core; compare the CPU times.");
-    let foreign = Spread::of(foreign.into_iter());
-    println!(
-        "Cores that other programs used meanwhile: {}",
-        foreign.text(2)
-    );
-    for (server, scenario, fault) in &failures {
-        println!("{server} failed {scenario}: {fault}");
-    }
-    Ok(failures
-        .iter()
-        .all(|(server, ..)| *server != servers[0].name))
+    Ok(servers)
 }
 
 /// Puts the load on CPU 1, if it may, and gives the CPU for the servers.
 fn pin_load() -> Option<u32> {
     let cores = available_parallelism().map_or(1, std::num::NonZero::get);
     if cores < 2 || installed("taskset").is_err() {
-        println!("not pinned: that needs taskset and two CPUs");
+        eprintln!("not pinned: that needs taskset and two CPUs");
         return None;
     }
     let own = std::process::id().to_string();
@@ -124,20 +172,15 @@ fn pin_load() -> Option<u32> {
         .then_some(0)
 }
 
-/// What one server did in one scenario.
-#[derive(Debug)]
-struct Measured {
-    samples: Vec<Sample>,
-    /// The first wrong answer; after it the server is left out.
-    outcome: Result<(), String>,
-}
-
-fn take_turns(scenario: &Scenario, servers: &[Server], options: &Options) -> Vec<Measured> {
-    let prepare = |server: &Server| Measured {
-        samples: Vec::new(),
-        outcome: scenario.prepare(&server.target),
-    };
-    let mut results: Vec<Measured> = servers.iter().map(prepare).collect();
+async fn take_turns(scenario: &'static Scenario, servers: &[Server], options: &Options) -> Row {
+    let mut results = Vec::new();
+    for server in servers {
+        tell(&format!("{}: preparing {}", scenario.name, server.name));
+        results.push(Measured {
+            samples: Vec::new(),
+            outcome: scenario.prepare(&server.target).await,
+        });
+    }
     for round in 0..options.rounds {
         let mut turns: Vec<usize> = (0..servers.len()).collect();
         if round % 2 == 1 {
@@ -147,28 +190,54 @@ fn take_turns(scenario: &Scenario, servers: &[Server], options: &Options) -> Vec
             let (server, result) = (&servers[turn], &mut results[turn]);
             if result.outcome.is_ok() {
                 tell(&format!(
-                    "{} {}, round {}",
+                    "{}: round {}, {}",
                     scenario.name,
-                    server.name,
-                    round + 1
+                    round + 1,
+                    server.name
                 ));
-                settle();
-                match load::run(scenario, &server.target, server.pid(), options.seconds) {
+                settle(servers);
+                let time = options.seconds;
+                match load::run(scenario, &server.target, server.pid(), round, time).await {
                     Ok(sample) => result.samples.push(sample),
                     Err(fault) => result.outcome = Err(fault),
                 }
             }
         }
     }
+    for (server, result) in servers.iter().zip(&results) {
+        // What went wrong before may well be the reason why this does.
+        if let (Err(fault), Ok(())) = (scenario.clear(&server.target).await, &result.outcome) {
+            eprintln!("{}, clearing away {}: {fault}", server.name, scenario.name);
+        }
+    }
     tell("");
-    results
+    Row { scenario, results }
 }
 
-/// Writes out what an earlier run left in the page cache, so that nobody pays for another's writes:
-/// the peers sync no upload.
-fn settle() {
+/// Writes out what an earlier run left in the page cache, and waits until no server does anything,
+/// so that nobody pays for another's work: the peers sync no upload, and we remove what was deleted
+/// when nobody asks for anything.
+fn settle(servers: &[Server]) {
+    const LOOK: Duration = Duration::from_millis(100);
+    const WAIT_MAX: Duration = Duration::from_secs(20);
     if let Err(error) = Command::new("sync").status() {
         eprintln!("sync: {error}");
+    }
+    let used = || {
+        servers
+            .iter()
+            .map(|server| cpu::of_tree(server.pid()))
+            .sum::<f64>()
+    };
+    let begin = Instant::now();
+    let mut before = used();
+    while begin.elapsed() < WAIT_MAX {
+        thread::sleep(LOOK);
+        let now = used();
+        if now - before < 0.02 {
+            return;
+        }
+        before = now;
     }
 }
 
@@ -176,80 +245,5 @@ fn settle() {
 fn tell(text: &str) {
     if io::stderr().is_terminal() {
         eprint!("\r\x1b[K{text}");
-    }
-}
-
-const HEADINGS: [&str; 2] = [
-    "| scenario | connections | server | operations/s | lockkeeper's rate to its (min to max) \
-     | its CPU µs/operation | lockkeeper's CPU to its |",
-    "|---|---:|---|---:|---:|---:|---:|",
-];
-
-fn row(scenario: &Scenario, server: &Server, its: &Measured, ours: &Measured) -> String {
-    let rate = |sample: &Sample| sample.operations_per_second;
-    let cpu = |sample: &Sample| sample.server_cpu_us;
-    let mut cells = vec![
-        scenario.name.to_owned(),
-        scenario.connections.to_string(),
-        server.name.to_owned(),
-    ];
-    let limited = its
-        .samples
-        .iter()
-        .any(|sample| sample.load_cores > LOAD_LIMIT);
-    let star = if limited { "*" } else { "" };
-    if its.outcome.is_err() {
-        cells.extend(["wrong answers", "", "", ""].map(str::to_owned));
-    } else if std::ptr::eq(its, ours) {
-        cells.push(format!(
-            "{}{star}",
-            Spread::of(its.samples.iter().map(rate)).middle(0)
-        ));
-        cells.push(String::new());
-        cells.push(Spread::of(its.samples.iter().map(cpu)).middle(0));
-        cells.push(String::new());
-    } else {
-        let pairs = || ours.samples.iter().zip(&its.samples);
-        cells.push(format!(
-            "{}{star}",
-            Spread::of(its.samples.iter().map(rate)).middle(0)
-        ));
-        cells.push(Spread::of(pairs().map(|(a, b)| rate(a) / rate(b))).text(2));
-        cells.push(Spread::of(its.samples.iter().map(cpu)).middle(0));
-        cells.push(Spread::of(pairs().map(|(a, b)| cpu(a) / cpu(b))).middle(2));
-    }
-    format!("| {} |", cells.join(" | "))
-}
-
-/// Figures in order.
-struct Spread(Vec<f64>);
-
-impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Self {
-        let mut figures: Vec<f64> = figures.collect();
-        figures.sort_by(f64::total_cmp);
-        Self(figures)
-    }
-
-    /// The median; of an even number the mean of the two in the middle.
-    fn median(&self) -> f64 {
-        let count = self.0.len();
-        let at = |index: usize| self.0.get(index).copied().unwrap_or(f64::NAN);
-        f64::midpoint(at(count / 2), at(count.saturating_sub(1) / 2))
-    }
-
-    fn middle(&self, digits: usize) -> String {
-        if self.0.is_empty() {
-            "–".to_owned()
-        } else {
-            format!("{:.digits$}", self.median())
-        }
-    }
-
-    fn text(&self, digits: usize) -> String {
-        let (Some(min), Some(max)) = (self.0.first(), self.0.last()) else {
-            return self.middle(digits);
-        };
-        format!("{} ({min:.digits$} to {max:.digits$})", self.middle(digits))
     }
 }

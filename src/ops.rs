@@ -18,6 +18,7 @@ mod housekeeping;
 mod ids;
 pub mod intake;
 mod landing;
+mod lock_counts;
 pub mod lock_list;
 pub mod locking;
 pub mod password;
@@ -38,6 +39,7 @@ use answers::Answers;
 use events::{Counted, Places, Refusals};
 use futures_util::future::BoxFuture;
 use ids::Ids;
+use lock_counts::LockCounts;
 use pruning::Pruning;
 use target::Target;
 use tokio::sync::{Notify, RwLock, watch};
@@ -89,6 +91,8 @@ pub struct Dav {
     webhooks_changed: watch::Sender<()>,
     /// Old versions that may have to go.
     pruning: Mutex<Pruning>,
+    /// How many locks each user holds at most.
+    lock_counts: LockCounts,
     /// Read by who needs content files to stay, written by who removes them.
     content_kept: RwLock<()>,
     /// Held by the one backup that may be made at a time.
@@ -184,7 +188,8 @@ impl Dav {
             };
             let engine = SledEngine::open(&data.join("meta"), options)?;
             let blobs = Blobs::open(&data.join("content"), config.store.free_bytes_min)
-                .map_err(|error| failed(error.to_string()))?;
+                .map_err(|error| failed(error.to_string()))?
+                .remembering(config.store.contents_bytes);
             (Arc::new(engine), blobs)
         };
         let dav = Self::new(engine, blobs, config.clone(), now);
@@ -237,6 +242,7 @@ impl Dav {
             committed: watch::Sender::new(()),
             webhooks_changed: watch::Sender::new(()),
             pruning: Mutex::default(),
+            lock_counts: LockCounts::default(),
             content_kept: RwLock::default(),
             one_backup: tokio::sync::Mutex::default(),
         })

@@ -1,11 +1,16 @@
-//! The servers to measure, each with a fresh folder, a free port, one user and an access log, and
-//! stopped by its process id when dropped. What each is told is all here, to be judged.
+//! The servers to measure, each with a fresh folder and a free port, and stopped by its process id
+//! when dropped.
+
+mod go;
+mod lockkeeper;
+mod peers;
+mod promises;
 
 use std::env;
-use std::fs::{self, File, Permissions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::fs::{self, Permissions};
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,13 +21,8 @@ use tempfile::TempDir;
 
 use crate::load::Target;
 
-const USER: &str = "bench";
-const PASSWORD: &str = "side-by-side";
-/// Both, as Basic authentication sends them.
-const CREDENTIALS: &str = "YmVuY2g6c2lkZS1ieS1zaWRl";
-/// Both, for Apache and nginx: SHA-1, the cheapest hash that they know, for they compute it with
-/// each request.
-const HTPASSWD: &str = "bench:{SHA}CtU/AReTgdvy0pXEC3JXdyWn+CY=\n";
+pub(crate) use lockkeeper::AccessLog;
+pub(crate) use promises::Promise;
 
 const START_WAIT: Duration = Duration::from_secs(15);
 const STOP_WAIT: Duration = Duration::from_secs(15);
@@ -35,15 +35,34 @@ pub(crate) enum Peer {
     Apache,
     /// http_dav and dav-ext (locks in memory), one worker
     Nginx,
+    /// mod_webdav, locks and properties in SQLite
+    Lighttpd,
+    /// `rclone serve webdav` without a VFS cache
+    Rclone,
+    /// dufs with everything allowed
+    Dufs,
+    /// golang.org/x/net/webdav with locks in memory
+    Xnet,
 }
 
 /// A server that runs.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: &'static str,
+    /// What it says of itself.
+    pub(crate) version: String,
     pub(crate) target: Target,
     child: Child,
     _folder: TempDir,
+}
+
+/// What is needed to start a server.
+struct Plan {
+    name: &'static str,
+    version: String,
+    command: Command,
+    target: Target,
+    folder: TempDir,
 }
 
 impl Server {
@@ -52,99 +71,25 @@ impl Server {
         self.child.id()
     }
 
-    /// Lockkeeper with its default settings, on the given CPU.
-    pub(crate) fn lockkeeper(cpu: Option<u32>) -> io::Result<Self> {
-        let folder = folder()?;
-        let data = folder.path().join("data");
-        let binary = Path::new(env!("CARGO_BIN_EXE_lockkeeper"));
-        let mut add = clean(Command::new(binary));
-        add.args(["user", "add", USER, "--password-stdin", "--data"])
-            .arg(&data);
-        let mut add = add.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        // The pipe closes at the end of the statement, so that the command sees the end.
-        add.stdin
-            .take()
-            .expect("it is piped")
-            .write_all(PASSWORD.as_bytes())?;
-        if !add.wait()?.success() {
-            return Err(io::Error::other("lockkeeper user add failed"));
-        }
-        let mut serve = clean(on_cpu(cpu, binary));
-        serve
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(&data);
-        serve
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut child = serve
-            .stderr(File::create(folder.path().join("log"))?)
-            .spawn()?;
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let address = output.lines().map_while(Result::ok).find_map(|line| {
-            let url = line.strip_prefix("listening on http://")?;
-            url.trim_end_matches('/').parse().ok()
-        });
-        let address = address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-        Self::ready("lockkeeper", child, address, folder)
-    }
-
-    /// A peer, on the given CPU. `NotFound` names the Debian package that is missing.
+    /// A peer, on the given CPU. `NotFound` names what is missing.
     pub(crate) fn peer(peer: Peer, cpu: Option<u32>) -> io::Result<Self> {
-        let (name, package) = match peer {
-            Peer::Apache => ("apache", "apache2"),
-            Peer::Nginx => ("nginx", "nginx"),
-        };
-        let binary = installed(package)?;
-        if peer == Peer::Nginx && !Path::new(NGINX_DAV).exists() {
-            return Err(missing("libnginx-mod-http-dav-ext"));
-        }
-        let folder = folder()?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let data = folder.path().join("data");
-        fs::create_dir(&data)?;
-        fs::write(folder.path().join("htpasswd"), HTPASSWD)?;
-        // As root the workers become www-data; they need their folders.
-        let root = fs::metadata(folder.path())?.uid() == 0;
-        if root {
-            let folders = [folder.path(), &data];
-            let done = Command::new("chown")
-                .arg("www-data:")
-                .args(folders)
-                .status()?;
-            if !done.success() {
-                return Err(io::Error::other("chown to www-data failed"));
-            }
-        }
-        let settings = folder.path().join("settings");
-        let mut command = on_cpu(cpu, &binary);
-        match peer {
-            Peer::Apache => {
-                fs::write(&settings, apache(folder.path(), address, root))?;
-                command.arg("-DFOREGROUND").arg("-f").arg(&settings);
-            }
-            Peer::Nginx => {
-                fs::write(&settings, nginx(folder.path(), address, root))?;
-                command.arg("-c").arg(&settings);
-            }
-        }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        Self::ready(name, child, address, folder)
+        Self::start(peers::plan(peer, cpu)?)
     }
 
-    /// Waits until the server accepts.
-    fn ready(
-        name: &'static str,
-        child: Child,
-        address: SocketAddr,
-        folder: TempDir,
-    ) -> io::Result<Self> {
-        let target = Target {
-            address,
-            credentials: CREDENTIALS,
-        };
+    fn start(plan: Plan) -> io::Result<Self> {
+        let Plan {
+            name,
+            version,
+            mut command,
+            target,
+            folder,
+        } = plan;
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let log = fs::File::create(folder.path().join("output"))?;
+        let child = command.stderr(log).spawn()?;
         let mut server = Self {
             name,
+            version,
             target,
             child,
             _folder: folder,
@@ -155,7 +100,7 @@ impl Server {
                     "{name} ended at its start: {status}"
                 )));
             }
-            if TcpStream::connect(address).is_ok() {
+            if TcpStream::connect(server.target.address).is_ok() {
                 return Ok(server);
             }
             thread::sleep(POLL);
@@ -190,6 +135,10 @@ fn folder() -> io::Result<TempDir> {
     Ok(folder)
 }
 
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
+
 fn on_cpu(cpu: Option<u32>, binary: &Path) -> Command {
     let Some(cpu) = cpu else {
         return Command::new(binary);
@@ -200,119 +149,27 @@ fn on_cpu(cpu: Option<u32>, binary: &Path) -> Command {
     command
 }
 
-/// Without anything of the environment that could steer the server.
-fn clean(mut command: Command) -> Command {
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("LOCKKEEPER_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// A program of this name in PATH, or where only root's PATH leads.
+/// A program of this name in PATH, or where only root's PATH or cargo's leads.
 pub(crate) fn installed(program: &str) -> io::Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let cargo = env::home_dir().unwrap_or_default().join(".cargo/bin");
+    let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), cargo]);
     let found = folders
         .map(|folder| folder.join(program))
         .find(|file| file.is_file());
     found.ok_or_else(|| missing(program))
 }
 
-fn missing(package: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::NotFound,
-        format!("{package} is not installed"),
-    )
+fn missing(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{what} is not installed"))
 }
 
-fn apache(folder: &Path, address: SocketAddr, root: bool) -> String {
-    let folder = folder.display();
-    let user = if root {
-        "User www-data\nGroup www-data\n"
-    } else {
-        ""
+/// The first line that a program prints when it is asked for its version, wherever it prints it.
+fn version_of(binary: &Path, flag: &str) -> String {
+    let Ok(output) = Command::new(binary).arg(flag).output() else {
+        return String::new();
     };
-    let mut text = String::new();
-    for module in [
-        "mpm_event",
-        "authn_core",
-        "authn_file",
-        "authz_core",
-        "authz_user",
-        "auth_basic",
-        "mime",
-        "dav",
-        "dav_fs",
-        "dav_lock",
-    ] {
-        text += &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
-    }
-    text + user
-        + &format!(
-            "ServerRoot {folder}
-ServerName localhost
-Listen {address}
-PidFile {folder}/pid
-ErrorLog {folder}/errors
-LogLevel error
-LogFormat \"%h %u %t \\\"%r\\\" %>s %b %D\" access
-CustomLog {folder}/log access
-TypesConfig /etc/mime.types
-KeepAlive On
-MaxKeepAliveRequests 0
-KeepAliveTimeout 60
-EnableSendfile On
-DocumentRoot {folder}/data
-DavLockDB {folder}/locks
-<Directory {folder}/data>
-    Dav On
-    AllowOverride None
-    AuthType Basic
-    AuthName side-by-side
-    AuthBasicProvider file
-    AuthUserFile {folder}/htpasswd
-    Require valid-user
-</Directory>
-"
-        )
-}
-
-const NGINX_DAV: &str = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
-
-fn nginx(folder: &Path, address: SocketAddr, root: bool) -> String {
-    let folder = folder.display();
-    let user = if root { "user www-data;\n" } else { "" };
-    format!(
-        "load_module {NGINX_DAV};
-daemon off;
-{user}worker_processes 1;
-pid {folder}/pid;
-error_log {folder}/errors crit;
-events {{ worker_connections 1024; }}
-http {{
-    include /etc/nginx/mime.types;
-    access_log {folder}/log;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_timeout 60;
-    keepalive_requests 1000000000;
-    client_max_body_size 0;
-    client_body_temp_path {folder}/body;
-    dav_ext_lock_zone zone=locks:10m timeout=10m;
-    server {{
-        listen {address};
-        root {folder}/data;
-        auth_basic side-by-side;
-        auth_basic_user_file {folder}/htpasswd;
-        location / {{
-            dav_methods PUT DELETE MKCOL COPY MOVE;
-            dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK;
-            dav_ext_lock zone=locks;
-        }}
-    }}
-}}
-"
-    )
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().next().unwrap_or_default().trim().to_owned()
 }

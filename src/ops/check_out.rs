@@ -40,6 +40,9 @@ impl Dav {
     /// of several thieves one wins.
     pub async fn steal(&self, ask: &Ask, named: LockToken) -> Result<LockView, DavError> {
         self.require_room(0)?;
+        // The thief may get over the limit, but never unnoticed by the next LOCK.
+        let max = self.config.locks.per_user_max;
+        let _one_more = self.lock_counts.begin(ask.principal.id, max);
         let stealing = (ask, named, LockToken::random());
         self.act(ask, &stealing, |txn, (ask, named, token)| {
             Box::pin(steal(txn, ask, *named, *token))

@@ -89,6 +89,8 @@ struct Taking<'a> {
     lock: Lock,
     new_id: ResourceId,
     version: u64,
+    /// The user's locks have to be counted, and must be fewer.
+    must_count: Option<usize>,
 }
 
 impl Dav {
@@ -96,6 +98,8 @@ impl Dav {
     pub async fn lock(&self, ask: &Ask, wanted: &LockAsk) -> Result<Taken, DavError> {
         self.require_room(0)?;
         check_comment(wanted)?;
+        let max = self.config.locks.per_user_max;
+        let counting = self.lock_counts.begin(ask.principal.id, max);
         let taking = Taking {
             dav: self,
             ask,
@@ -103,10 +107,14 @@ impl Dav {
             lock: self.new_lock(ask, wanted),
             new_id: self.new_resource_id().await?,
             version: super::ids::random_version()?,
+            must_count: counting.must_count(),
         };
-        let taken = self
+        let (taken, counted) = self
             .act(ask, &taking, |txn, taking| Box::pin(take(txn, taking)))
             .await?;
+        if let Some(before) = counted {
+            counting.counted(before);
+        }
         Ok(taken)
     }
 
@@ -184,7 +192,8 @@ fn check_comment(wanted: &LockAsk) -> Result<(), DavError> {
     Ok(())
 }
 
-async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError> {
+/// The lock, and how many its user had before if they were counted.
+async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<(Taken, Option<usize>), DavError> {
     let Taking { dav, ask, .. } = taking;
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
@@ -201,7 +210,7 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
         visit.require_below(&mut tx, privilege).await?;
     }
     judge(&mut tx, ask, &visit, Safe::No).await?;
-    check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
+    let counted = check_limits(&mut tx, taking, walk.found().map(|found| found.id)).await?;
 
     let around = tx.surroundings(walk, covers_all).await?;
     let root = walk.found().map_or(taking.new_id, |resource| resource.id);
@@ -229,29 +238,26 @@ async fn take(txn: &mut dyn Txn, taking: &Taking<'_>) -> Result<Taken, DavError>
     let lock = granted.lock().clone();
     let href = visit.path.href(is_collection);
     let view = LockView::new(lock, href, &ask.principal, visit.privileges_at(root));
-    Ok(Taken {
+    let taken = Taken {
         view,
         created: walk.found().is_none(),
-    })
+    };
+    Ok((taken, counted))
 }
 
+/// How many locks the user has, if they had to be counted.
 async fn check_limits(
     tx: &mut Tx<'_>,
     taking: &Taking<'_>,
     resource: Option<ResourceId>,
-) -> Result<(), DavError> {
+) -> Result<Option<usize>, DavError> {
     let limits = &taking.dav.config.locks;
-    let mine = tx
-        .count_locks_of(taking.ask.principal.id, limits.per_user_max)
-        .await?;
-    if mine >= limits.per_user_max {
-        return Err(DavError::InsufficientStorage(format!(
-            "{} holds {mine} locks, and nobody may hold more (locks.per_user_max); release some",
-            taking.ask.principal.name
-        )));
-    }
+    let counted = match taking.must_count {
+        Some(room) => Some(count(tx, &taking.ask.principal, room).await?),
+        None => None,
+    };
     let Some(resource) = resource else {
-        return Ok(());
+        return Ok(counted);
     };
     let here = tx.locks_on(resource).await?.len();
     if here >= limits.per_resource_max {
@@ -259,7 +265,18 @@ async fn check_limits(
             "{here} locks stand here, and no more may (locks.per_resource_max); release one first"
         )));
     }
-    Ok(())
+    Ok(counted)
+}
+
+async fn count(tx: &mut Tx<'_>, user: &Principal, room: usize) -> Result<usize, DavError> {
+    let mine = tx.count_locks_of(user.id, room).await?;
+    if mine >= room {
+        return Err(DavError::InsufficientStorage(format!(
+            "{} holds {mine} locks, and nobody may hold more (locks.per_user_max); release some",
+            user.name
+        )));
+    }
+    Ok(mine)
 }
 
 /// A refused LOCK. Of a collection, the answer names each conflicting lock below it, and the
@@ -306,9 +323,12 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
-        tx.renew_lock(&old, &granted)?;
-        let fact = What::Lock(LockChange::Refreshed, granted.lock().into());
-        tell(&mut tx, ask, visit.place_on_way(old.root), fact)?;
+        // Programs that ask many times a second have been heard the first time.
+        if *granted.lock() != old || old.deadline.is_none() {
+            tx.renew_lock(&old, &granted)?;
+            let fact = What::Lock(LockChange::Refreshed, granted.lock().into());
+            tell(&mut tx, ask, visit.place_on_way(old.root), fact)?;
+        }
         let href = lock_root_href(&mut tx, &old).await?;
         let at_root = visit.privileges_at(old.root);
         let lock = granted.lock().clone();

@@ -1,7 +1,7 @@
 //! Rows that are read again and again, such as those on the way to a file, in front of an engine
-//! whose reads cost more.
+//! whose reads cost more; and where there are none, as mostly when somebody looks for locks.
 //!
-//! It cannot grow old: a row is kept with its [`Stamp`], and counts only while it has that stamp.
+//! It cannot grow old: what is kept has its [`Stamp`], and counts only while it has that stamp.
 
 use std::fmt;
 
@@ -16,8 +16,15 @@ const FIXED_BYTES: usize = 128;
 /// About what a row has, by which the memory divides itself.
 const USUAL_BYTES: usize = 256;
 
+/// So many ranges without rows are known, for some 100 bytes each.
+const EMPTY_RANGES_MAX: usize = 16_384;
+
 /// Rows, of which those that are not asked for go when there are too many.
-pub(super) struct RowCache(Cache<Key, Row, Weigh>);
+pub(super) struct RowCache {
+    rows: Cache<Key, Row, Weigh>,
+    /// By where they begin.
+    empty_ranges: Cache<Key, Stamp>,
+}
 
 #[derive(Debug, Clone)]
 struct Row {
@@ -40,7 +47,20 @@ impl RowCache {
     /// Keeps about so many bytes.
     pub(super) fn new(bytes_max: u64) -> Self {
         let rows = usize::try_from(bytes_max).unwrap_or(usize::MAX) / USUAL_BYTES;
-        Self(Cache::with_weighter(rows, bytes_max, Weigh))
+        Self {
+            rows: Cache::with_weighter(rows, bytes_max, Weigh),
+            empty_ranges: Cache::new(EMPTY_RANGES_MAX),
+        }
+    }
+
+    /// Whether the range that begins there had no rows when it had this stamp.
+    pub(super) fn is_empty(&self, start: &Key, stamp: Stamp) -> bool {
+        self.empty_ranges.get(start) == Some(stamp)
+    }
+
+    /// It has none.
+    pub(super) fn note_empty(&self, start: &Key, stamp: Stamp) {
+        self.empty_ranges.insert(start.clone(), stamp);
     }
 
     /// The row as it was when it had this stamp, or as `read` reads it now.
@@ -50,7 +70,7 @@ impl RowCache {
         stamp: Stamp,
         read: impl FnOnce() -> Result<Option<Bytes>, StoreError>,
     ) -> Result<Option<Bytes>, StoreError> {
-        if let Some(row) = self.0.get(key).filter(|row| row.stamp == stamp) {
+        if let Some(row) = self.rows.get(key).filter(|row| row.stamp == stamp) {
             return Ok(row.value);
         }
         let value = read()?;
@@ -58,7 +78,7 @@ impl RowCache {
             stamp,
             value: value.clone(),
         };
-        self.0.insert(key.clone(), row);
+        self.rows.insert(key.clone(), row);
         Ok(value)
     }
 }
@@ -66,7 +86,7 @@ impl RowCache {
 impl fmt::Debug for RowCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowCache")
-            .field("bytes", &self.0.weight())
+            .field("bytes", &self.rows.weight())
             .finish_non_exhaustive()
     }
 }

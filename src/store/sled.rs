@@ -18,6 +18,7 @@ mod recovery;
 mod seal;
 
 use std::fmt;
+use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -280,13 +281,21 @@ impl Rows {
             let (key, value) = row.map_err(damaged)?;
             Ok((Bytes::copy_from_slice(&key), unsealed(&key, &value)?))
         };
+        let whole = Place::of_whole_range(range).map(|place| self.stamps.at(place));
+        if whole.is_some_and(|stamp| self.cached.is_empty(&range.start, stamp)) {
+            return overlay.merge(Box::new(iter::empty()), range, limit, order);
+        }
         read(|| {
             let rows = self
                 .db()?
                 .range::<&Key, _>(&range.start..&range.end)
                 .map(owned);
             let rows = self.recent.over(in_order(rows, order), range, order);
-            overlay.merge(rows, range, limit, order)
+            let mut rows = rows.peekable();
+            if let (Some(stamp), None) = (whole, rows.peek()) {
+                self.cached.note_empty(&range.start, stamp);
+            }
+            overlay.merge(Box::new(rows), range, limit, order)
         })
     }
 

@@ -58,6 +58,13 @@ impl Place {
         is_within.then(|| Self::hash(1, prefix))
     }
 
+    /// [`Self::of_range`], if the range has all the rows of which it tells.
+    pub(super) fn of_whole_range(range: &Range<Key>) -> Option<Self> {
+        let is_whole =
+            range.start.len() == PREFIX_BYTES && range.end == keys::after_prefix(&range.start);
+        is_whole.then(|| Self::hash(1, &range.start))
+    }
+
     /// The rows whose keys begin as this one.
     fn of_neighbours(key: &[u8]) -> Option<Self> {
         key.get(..PREFIX_BYTES).map(|prefix| Self::hash(1, prefix))
@@ -142,6 +149,14 @@ mod tests {
         assert_eq!(from_to(b"e00000000", b"e00000002"), None);
         assert!(from_to(b"e00000000", b"e00000001").is_some());
         assert!(from_to(b"e00000000x", b"e00000000y").is_some());
+        let whole = |start: &'static [u8], end: &'static [u8]| {
+            Place::of_whole_range(&(Bytes::from_static(start)..Bytes::from_static(end)))
+        };
+        assert!(whole(b"e00000000", b"e00000001").is_some());
+        for part in [b"e00000002", b"e00000000"] {
+            assert_eq!(whole(b"e00000000", part), None);
+        }
+        assert_eq!(whole(b"e00000000x", b"e00000001"), None);
     }
 
     #[test]
