@@ -3,11 +3,14 @@
 //! file, and a crash leaves at most files that no row names. On a disk every block has a sum, and
 //! no byte is read that was not checked. Knows no rows.
 
+mod buffers;
 mod disk;
 mod folder;
 mod reader;
+mod remembered;
 mod sums;
 pub mod whole;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,8 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use self::folder::{FileWriter, Folder};
-use self::reader::FileReader;
+use self::folder::Folder;
+use self::reader::{FileReader, Opened};
+use self::remembered::Remembered;
+use self::writer::FileWriter;
 use crate::resource::ContentId;
 use crate::store::engine::StoreError;
 
@@ -39,7 +44,10 @@ pub struct Space {
 
 /// All content files. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Blobs(Form);
+pub struct Blobs {
+    form: Form,
+    remembered: Arc<Remembered>,
+}
 
 #[derive(Debug, Clone)]
 enum Form {
@@ -53,10 +61,20 @@ impl Blobs {
     /// `free_bytes_min` is the reserve: uploads are refused as [`StoreError::Full`] rather than
     /// leave less, so that there is always room for locks, unlocks and deletions.
     pub fn open(dir: &Path, free_bytes_min: u64) -> Result<Self, StoreError> {
-        Ok(Self(Form::Folder(Arc::new(Folder::open(
-            dir,
-            free_bytes_min,
-        )?))))
+        let folder = Folder::open(dir, free_bytes_min)?;
+        Ok(Self::of(Form::Folder(Arc::new(folder))))
+    }
+
+    /// The same, with up to `bytes_max` of contents of up to [`PIECE_BYTES_MAX`] in memory.
+    #[must_use]
+    pub fn remembering(self, bytes_max: u64) -> Self {
+        let remembered = Arc::new(Remembered::up_to(bytes_max));
+        Self { remembered, ..self }
+    }
+
+    fn of(form: Form) -> Self {
+        let remembered = Arc::new(Remembered::up_to(0));
+        Self { form, remembered }
     }
 
     /// Content in memory, up to 1 GiB, beside the memory engine.
@@ -67,15 +85,16 @@ impl Blobs {
     /// Content in memory, up to `bytes_max`.
     pub fn memory_of(bytes_max: u64) -> Self {
         let contents = Mutex::new(BTreeMap::new());
-        Self(Form::Memory(Arc::new(Memory {
+        Self::of(Form::Memory(Arc::new(Memory {
             bytes_max,
             contents,
         })))
     }
 
-    /// Starts the content file `id`, which must be new: an id is never used twice.
-    pub async fn create(&self, id: ContentId) -> Result<ContentWriter, StoreError> {
-        let target = match &self.0 {
+    /// Starts the content file `id`, which must be new: an id is never used twice. It is made when
+    /// there is something to write.
+    pub fn create(&self, id: ContentId) -> Result<ContentWriter, StoreError> {
+        let target = match &self.form {
             Form::Memory(memory) => {
                 if memory.contents().contains_key(&id) {
                     return Err(StoreError::Failed(format!("content {:016x} exists", id.0)));
@@ -86,7 +105,7 @@ impl Blobs {
                     bytes: Vec::new(),
                 }
             }
-            Form::Folder(folder) => Target::File(Folder::create(folder, id).await?),
+            Form::Folder(folder) => Target::File(FileWriter::new(folder, id)?),
         };
         Ok(ContentWriter {
             target,
@@ -95,24 +114,46 @@ impl Blobs {
     }
 
     /// Opens the content file `id`. What is open stays readable when it is removed.
+    /// A content of up to [`PIECE_BYTES_MAX`] is read at once, if it is not remembered.
     pub async fn open_content(&self, id: ContentId) -> Result<ContentReader, StoreError> {
-        Ok(ContentReader(match &self.0 {
+        if let Some(bytes) = self.remembered.get(id) {
+            return Ok(ContentReader(Source::Memory(bytes)));
+        }
+        let opened = self.open_stored(id).await?;
+        if let (Source::Memory(bytes), Form::Folder(_)) = (&opened.0, &self.form) {
+            self.remembered.keep(id, bytes);
+        }
+        Ok(opened)
+    }
+
+    /// The same, as it is on the disk, for who asks whether that is still what was written.
+    pub async fn open_stored(&self, id: ContentId) -> Result<ContentReader, StoreError> {
+        Ok(ContentReader(match &self.form {
             Form::Memory(memory) => {
                 let bytes = memory.contents().get(&id).cloned();
                 Source::Memory(bytes.ok_or_else(|| missing(id))?)
             }
-            Form::Folder(folder) => Source::File(Folder::open_content(folder, id).await?),
+            Form::Folder(folder) => match Folder::open_content(folder, id).await? {
+                Opened::Whole(bytes) => Source::Memory(bytes),
+                Opened::Parts(reader) => Source::File(reader),
+            },
         }))
     }
 
-    /// Removes the content file `id`, if there is one. After a power cut it may be back.
-    pub async fn remove(&self, id: ContentId) -> Result<(), StoreError> {
-        match &self.0 {
+    /// Removes these content files, if they are there. After a power cut they may be back.
+    pub async fn remove(&self, ids: &[ContentId]) -> Result<(), StoreError> {
+        for id in ids {
+            self.remembered.forget(*id);
+        }
+        match &self.form {
             Form::Memory(memory) => {
-                memory.contents().remove(&id);
+                let mut contents = memory.contents();
+                for id in ids {
+                    contents.remove(id);
+                }
                 Ok(())
             }
-            Form::Folder(folder) => Folder::remove(folder, id).await,
+            Form::Folder(folder) => Folder::remove(folder, ids).await,
         }
     }
 
@@ -125,7 +166,7 @@ impl Blobs {
         watermark: ContentId,
         page: u8,
     ) -> Result<Vec<ContentId>, StoreError> {
-        match &self.0 {
+        match &self.form {
             Form::Memory(memory) => {
                 let contents = memory.contents();
                 let older = contents.keys().filter(|id| **id < watermark);
@@ -140,7 +181,7 @@ impl Blobs {
 
     /// How much room there is.
     pub fn space(&self) -> Result<Space, StoreError> {
-        match &self.0 {
+        match &self.form {
             Form::Memory(memory) => Ok(memory.space()),
             Form::Folder(folder) => folder.space(),
         }

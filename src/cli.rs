@@ -20,6 +20,7 @@ mod grant;
 mod group;
 mod import;
 mod lock;
+mod log;
 mod print;
 mod progress;
 mod restore;

@@ -110,6 +110,12 @@ pub struct Store {
     pub memory: bool,
     /// What sled may cache. It takes up to six times as much memory.
     pub cache_bytes: u64,
+    /// How many bytes of files of 4 to 256 KiB are remembered, so that they are sent without being
+    /// read. 0: none.
+    pub contents_bytes: u64,
+    /// How many bytes of answers are remembered: small files and pages of listings that nobody
+    /// has changed are told again without being read. 0: none.
+    pub answers_bytes: usize,
     /// How much of the latest changes is in the journal, and in memory, before sled gets it. There
     /// may be twice as much, and five times when sled cannot keep up. A start after a crash reads
     /// it again.
@@ -125,6 +131,8 @@ impl Default for Store {
             data: PathBuf::from("./lockkeeper-data"),
             memory: false,
             cache_bytes: 64 * MIB,
+            contents_bytes: 64 * MIB,
+            answers_bytes: 64 << 20,
             journal_bytes_max: 32 << 20,
             free_bytes_min: 64 * MIB,
         }

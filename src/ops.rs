@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admin;
+mod answers;
 pub mod audience;
 pub mod backups;
 pub mod check;
@@ -34,6 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use access::Principal;
+use answers::Answers;
 use events::{Counted, Places, Refusals};
 use futures_util::future::BoxFuture;
 use ids::Ids;
@@ -57,6 +59,8 @@ use crate::store::sled::{OpenError, SledEngine, SledOptions};
 use crate::store::transact::transact;
 use crate::store::tx::Tx;
 
+pub use answers::AnswersUsed;
+
 pub use crate::store::{CommitObserver, NoObserver};
 
 /// A damaged log can keep sled busy for ever; a large one, opened after a crash, takes seconds.
@@ -69,6 +73,8 @@ pub struct Dav {
     blobs: Blobs,
     ids: Ids,
     config: Config,
+    /// What was told of rows that nobody has changed since.
+    answers: Answers,
     /// Told when content may have lost its last user, or a file has versions too many.
     content_ended: Notify,
     /// Content files that perhaps no transaction names.
@@ -182,7 +188,8 @@ impl Dav {
             };
             let engine = SledEngine::open(&data.join("meta"), options)?;
             let blobs = Blobs::open(&data.join("content"), config.store.free_bytes_min)
-                .map_err(|error| failed(error.to_string()))?;
+                .map_err(|error| failed(error.to_string()))?
+                .remembering(config.store.contents_bytes);
             (Arc::new(engine), blobs)
         };
         let dav = Self::new(engine, blobs, config.clone(), now);
@@ -225,6 +232,7 @@ impl Dav {
             engine,
             blobs,
             ids,
+            answers: Answers::new(config.store.answers_bytes),
             config,
             content_ended: Notify::new(),
             doubtful: Mutex::default(),
@@ -243,6 +251,11 @@ impl Dav {
     /// The configuration that this tree was opened with.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// How well remembered answers serve.
+    pub fn answers_used(&self) -> AnswersUsed {
+        self.answers.used()
     }
 
     /// The engine below, for operations on rows of their own.

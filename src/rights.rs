@@ -238,7 +238,7 @@ pub struct Subject<'a> {
 }
 
 /// Where somebody stands on the way from the root down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     at: ResourceId,
     role: Role,

@@ -16,7 +16,7 @@ fn sample(len: usize) -> Bytes {
 }
 
 async fn write(blobs: &Blobs, id: ContentId, content: &Bytes, piece: usize) {
-    let mut writer = blobs.create(id).await.unwrap();
+    let mut writer = blobs.create(id).unwrap();
     for start in (0..content.len()).step_by(piece) {
         writer
             .write(content.slice(start..content.len().min(start + piece)))
@@ -91,8 +91,8 @@ async fn a_removed_file_stays_readable_where_it_is_open(blobs: Blobs) {
     let content = sample(600_000);
     write(&blobs, ContentId(9), &content, 100_000).await;
     let mut reader = blobs.open_content(ContentId(9)).await.unwrap();
-    blobs.remove(ContentId(9)).await.unwrap();
-    blobs.remove(ContentId(9)).await.unwrap();
+    blobs.remove(&[ContentId(9)]).await.unwrap();
+    blobs.remove(&[ContentId(9)]).await.unwrap();
     assert_eq!(reader.read(0, 100).await.unwrap(), content.slice(..100));
     let gone = blobs.open_content(ContentId(9)).await;
     assert!(matches!(gone, Err(StoreError::Damaged(_))), "{gone:?}");
@@ -100,7 +100,12 @@ async fn a_removed_file_stays_readable_where_it_is_open(blobs: Blobs) {
 
 async fn an_id_is_written_once(blobs: Blobs) {
     write(&blobs, ContentId(5), &sample(10), 10).await;
-    assert!(blobs.create(ContentId(5)).await.is_err());
+    let again = blobs.create(ContentId(5));
+    let again = again.map(|mut writer| async {
+        writer.write(sample(20)).await?;
+        writer.finish().await
+    });
+    assert!(again.is_err() || again.unwrap().await.is_err());
     assert_eq!(read(&blobs, ContentId(5)).await, sample(10));
 }
 
@@ -155,12 +160,14 @@ fn an_unfinished_file_is_removed() {
     let blobs = Blobs::open(dir.path(), 0).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let mut writer = blobs.create(ContentId(0xabcd)).await.unwrap();
+        let mut writer = blobs.create(ContentId(0xabcd)).unwrap();
         writer.write(sample(2_000_000)).await.unwrap();
         assert_eq!(files(&dir), ["000000000000abcd"]);
         drop(writer);
     });
-    let left = runtime.block_on(blobs.create(ContentId(1))).unwrap();
+    let mut left = blobs.create(ContentId(1)).unwrap();
+    let writing = left.write(sample(2_000_000));
+    runtime.block_on(writing).unwrap();
     // The end of the runtime waits for the removal that its threads do.
     drop(runtime);
     assert_eq!(files(&dir), ["0000000000000001"]);
@@ -194,7 +201,7 @@ async fn the_reserve_of_the_disk_is_kept() {
     assert!(space.used <= space.total && space.total > 0);
     assert_eq!(blobs.has_room(1), Err(StoreError::Full));
     assert_eq!(blobs.has_room(0), Ok(()));
-    let mut writer = blobs.create(ContentId(1)).await.unwrap();
+    let mut writer = blobs.create(ContentId(1)).unwrap();
     writer.write(sample(10)).await.unwrap();
     assert_eq!(writer.finish().await, Err(StoreError::Full));
 
@@ -208,7 +215,7 @@ async fn memory_is_bounded_and_a_file_with_a_gap_is_not_finished() {
     let blobs = Blobs::memory_of(1_000);
     write(&blobs, ContentId(1), &sample(600), 600).await;
     assert_eq!(blobs.space().unwrap().available, 400);
-    let mut writer = blobs.create(ContentId(2)).await.unwrap();
+    let mut writer = blobs.create(ContentId(2)).unwrap();
     writer.write(sample(300)).await.unwrap();
     assert_eq!(writer.write(sample(300)).await, Err(StoreError::Full));
     assert!(writer.write(sample(50)).await.is_err());
@@ -248,7 +255,7 @@ async fn a_file_cut_short_is_noticed() {
 async fn a_flipped_bit_is_never_served() {
     let dir = TempDir::new().unwrap();
     let blobs = Blobs::open(dir.path(), 0).unwrap();
-    let content = sample(200_000);
+    let content = sample(300_000);
     write(&blobs, ContentId(7), &content, 65_536).await;
     let path = dir.path().join("07").join(format!("{:016x}", 7));
     let whole = std::fs::read(&path).unwrap();
@@ -273,6 +280,85 @@ async fn a_flipped_bit_is_never_served() {
         }
         assert!(damaged > 0, "the flip of byte {at} was not noticed");
     }
+}
+
+/// One that is read at once is refused at once.
+#[tokio::test]
+async fn a_flipped_bit_of_a_small_content_is_noticed_when_it_is_opened() {
+    let dir = TempDir::new().unwrap();
+    let blobs = Blobs::open(dir.path(), 0).unwrap();
+    for size in [1, 65_536, 65_537, PIECE_BYTES_MAX] {
+        let id = ContentId(size as u64);
+        write(&blobs, id, &sample(size), 65_536).await;
+        let name = format!("{:016x}", id.0);
+        let path = dir.path().join(&name[14..]).join(&name);
+        let whole = std::fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(whole.len().div_ceil(40)) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            std::fs::write(&path, flipped).unwrap();
+            let opened = blobs.open_content(id).await;
+            assert!(
+                matches!(opened, Err(StoreError::Damaged(_))),
+                "the flip of byte {at} of {size} was not noticed"
+            );
+        }
+    }
+}
+
+/// Whatever is remembered, forgotten and removed meanwhile: what is read is what was written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_remembered_is_what_was_written() {
+    const IDS: u64 = 100;
+    let dir = TempDir::new().unwrap();
+    let blobs = Blobs::open(dir.path(), 0).unwrap().remembering(3 << 20);
+    let content = |id: u64| {
+        let size = 1 + usize::try_from(id * 7_919 % 300_000).unwrap();
+        let mut bytes = sample(size).to_vec();
+        bytes[0] = u8::try_from(id % 256).unwrap();
+        Bytes::from(bytes)
+    };
+    let writing = async {
+        for id in 0..IDS {
+            write(&blobs, ContentId(id), &content(id), 65_536).await;
+            if id % 3 == 0 {
+                blobs.remove(&[ContentId(id / 2)]).await.unwrap();
+            }
+        }
+    };
+    let reading = |seed: u64| {
+        let blobs = blobs.clone();
+        tokio::spawn(async move {
+            for step in 0..4 * IDS {
+                let id = (step / 4 + step * seed % 17) % IDS;
+                let Ok(mut reader) = blobs.open_content(ContentId(id)).await else {
+                    continue;
+                };
+                let expected = content(id);
+                assert_eq!(reader.size(), expected.len() as u64);
+                let piece = reader.read(0, usize::MAX).await.unwrap();
+                assert!(piece == expected[..piece.len()], "content {id}");
+            }
+        })
+    };
+    let readers: Vec<_> = (1..=4).map(reading).collect();
+    writing.await;
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_disk_has_is_asked_for_by_who_wants_to_know_that() {
+    let dir = TempDir::new().unwrap();
+    let blobs = Blobs::open(dir.path(), 0).unwrap().remembering(1 << 20);
+    write(&blobs, ContentId(1), &sample(9_000), 9_000).await;
+    assert_eq!(read(&blobs, ContentId(1)).await, sample(9_000));
+    std::fs::remove_file(dir.path().join("01").join("0000000000000001")).unwrap();
+    assert_eq!(read(&blobs, ContentId(1)).await, sample(9_000));
+    assert!(blobs.open_stored(ContentId(1)).await.is_err());
+    blobs.remove(&[ContentId(1)]).await.unwrap();
+    assert!(blobs.open_content(ContentId(1)).await.is_err());
 }
 
 /// A misdirected write, or a restore from the wrong place: the file is whole, but not this one.

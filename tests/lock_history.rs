@@ -114,7 +114,9 @@ async fn over_sled(calls: usize) -> Seen {
     let (mut seen, mut seed) = (Seen::default(), seed());
     while seen.calls < calls {
         let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(&dir.path().join("content"), 0).unwrap();
+        let blobs = Blobs::open(&dir.path().join("content"), 0)
+            .unwrap()
+            .remembering(1 << 20);
         // Many trees, so that one sync serves many.
         let mut field = field(sled_in(&dir), blobs, (Fault::None, seed), 24).await;
         let some = CALLS_OF_A_STORE.min(calls - seen.calls);

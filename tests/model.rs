@@ -180,7 +180,9 @@ impl Server {
 
     async fn over_sled() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(&dir.path().join("content"), 0).unwrap();
+        let blobs = Blobs::open(&dir.path().join("content"), 0)
+            .unwrap()
+            .remembering(1 << 20);
         Self::on(sled_in(&dir), blobs, Some(dir)).await
     }
 

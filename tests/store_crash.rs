@@ -35,7 +35,9 @@ fn open(dir: &Path) -> Result<SledEngine, OpenError> {
 }
 
 fn blobs(dir: &Path) -> Blobs {
-    Blobs::open(&dir.join("content"), 0).unwrap()
+    Blobs::open(&dir.join("content"), 0)
+        .unwrap()
+        .remembering(1 << 20)
 }
 
 /// The keys of one writer lie all over the store.
@@ -107,8 +109,8 @@ async fn write_for_ever(engine: Arc<SledEngine>, blobs: Blobs, writer: u64) {
         group.generation += 1;
         if let Some((id, bytes)) = content(writer, group.generation) {
             // A round before this one may have been killed between file and row.
-            blobs.remove(id).await.unwrap();
-            let mut file = blobs.create(id).await.unwrap();
+            blobs.remove(&[id]).await.unwrap();
+            let mut file = blobs.create(id).unwrap();
             file.write(bytes).await.unwrap();
             file.finish().await.unwrap();
         }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use super::{CliError, Place, make_private, path_text, say};
-use crate::config::{self, Config, LogFormat, LogLevel, Setting};
+use super::{CliError, Place, log, make_private, path_text, say};
+use crate::config::{Config, Setting};
 use crate::ops::Dav;
 use crate::ops::access::{self, NewUser};
 use crate::ops::password::Password;
@@ -68,7 +67,7 @@ impl Serve {
 
     pub(super) async fn run(self) -> Result<(), CliError> {
         let config = self.config()?;
-        start_log(&config.log);
+        let _flushed = log::start(&config.log);
         allow_open_files(config.server.connections_max);
         let tls = config
             .server
@@ -167,23 +166,4 @@ fn asked_to_stop() -> Result<impl Future<Output = ()>, CliError> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-fn start_log(config: &config::Log) {
-    let level = match config.level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
-    };
-    // What libraries say is of interest only when it is bad.
-    let filter = EnvFilter::new(format!("warn,lockkeeper={level}"));
-    let log = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter);
-    match config.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }

@@ -369,6 +369,9 @@ pub fn grant(lock: Lock, locks: &Surroundings) -> Result<Granted, Refusal> {
 
 /// May the bearer's `lock` run anew until `deadline`? A lock without end stays without end.
 ///
+/// Its time is told in whole seconds (RFC 4918 §10.7): what would put its end off by less than one
+/// leaves it as it is.
+///
 /// `locks` are those around its root. Requests need not come in the order of their times: when a
 /// later one has found this lock lapsed and taken another, this one must not come back to life.
 pub fn refresh(
@@ -380,7 +383,11 @@ pub fn refresh(
     if asker.standing(lock) != Standing::Bearer {
         return Err(Refusal::Here(vec![lock.clone()]));
     }
-    let deadline = lock.deadline.map(|_| deadline);
+    let deadline = lock.deadline.map(|until| {
+        let put_off = deadline.0.checked_sub(until.0);
+        let hardly = put_off.is_some_and(|milliseconds| milliseconds < 1000);
+        if hardly { until } else { deadline }
+    });
     let renewed = Lock {
         deadline,
         ..lock.clone()

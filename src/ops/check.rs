@@ -165,7 +165,7 @@ impl Check<'_> {
     }
 
     async fn read(&mut self, content: ContentId, size: u64) -> Result<(), StoreError> {
-        let mut reader = self.dav.blobs.open_content(content).await?;
+        let mut reader = self.dav.blobs.open_stored(content).await?;
         if reader.size() != size {
             let (id, found) = (content.0, reader.size());
             return Err(StoreError::Damaged(format!(

@@ -1,10 +1,13 @@
 //! Reading and uploading files, making collections.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::answers::{Answer, Question, What as Asked};
 use super::check_out::end_check_out;
 use super::events::{tell, tell_made};
-use super::gate::{clear, judge};
+use super::gate::{clear, judge, judge_conditions, judge_if};
 use super::intake::{Doubt, Intake};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
@@ -87,13 +90,41 @@ pub enum Then {
 impl Dav {
     /// The resource at the path, if the request's conditions hold for a GET or HEAD.
     pub async fn find(&self, ask: &Ask) -> Result<Resource, DavError> {
-        self.read(ask, |txn, ask| Box::pin(find(txn, ask))).await
+        self.read(ask, |txn, ask| {
+            Box::pin(async move { find(&mut Tx::new(txn, ask.now), ask).await })
+        })
+        .await
     }
 
     /// The file or collection at the path and, for a file, its bytes.
     pub async fn read_content(&self, ask: &Ask) -> Result<(Resource, Source), DavError> {
-        let find = || self.read(ask, |txn, ask| Box::pin(find_with_inline(txn, ask)));
-        self.open_found(ask, find).await
+        self.open_found(ask, || self.find_with_inline(ask)).await
+    }
+
+    /// From memory, if it is as it was. Conditions are of this request alone.
+    async fn find_with_inline(&self, ask: &Ask) -> Result<(Resource, Bytes), DavError> {
+        let question = Question::about(ask, Asked::File);
+        let finding = (&self.answers, ask, &question);
+        let (found, grounds) = self
+            .read(&finding, |txn, (answers, ask, question)| {
+                Box::pin(async move {
+                    if let Some(found) = answers.recall(question.as_ref(), txn) {
+                        return Ok((found, None));
+                    }
+                    let mut tx = Tx::noting(txn, ask.now);
+                    let (resource, inline) = find_with_inline(&mut tx, ask).await?;
+                    let found = Arc::new(Answer::File(resource, inline));
+                    Ok((found, tx.grounds()))
+                })
+            })
+            .await?;
+        let Answer::File(resource, inline) = &*found else {
+            let what = "an answer to another question was remembered";
+            return Err(DavError::Internal(what.to_owned()));
+        };
+        self.answers.keep(question, &found, grounds);
+        judge_conditions(ask, Some(resource), Safe::Yes)?;
+        Ok((resource.clone(), inline.clone()))
     }
 
     /// What `find` finds, with its bytes: those that are kept inline, or its content file.
@@ -285,18 +316,19 @@ impl Source {
     }
 }
 
-async fn find(txn: &mut dyn Txn, ask: &Ask) -> Result<Resource, DavError> {
-    let mut tx = Tx::new(txn, ask.now);
-    let visit = visit(&mut tx, ask).await?;
+async fn find(tx: &mut Tx<'_>, ask: &Ask) -> Result<Resource, DavError> {
+    let visit = visit(tx, ask).await?;
     let resource = visit.resource()?.clone();
-    judge(&mut tx, ask, &visit, Safe::Yes).await?;
+    judge(tx, ask, &visit, Safe::Yes).await?;
     Ok(resource)
 }
 
-async fn find_with_inline(txn: &mut dyn Txn, ask: &Ask) -> Result<(Resource, Bytes), DavError> {
-    let resource = find(txn, ask).await?;
+async fn find_with_inline(tx: &mut Tx<'_>, ask: &Ask) -> Result<(Resource, Bytes), DavError> {
+    let visit = visit(tx, ask).await?;
+    let resource = visit.resource()?.clone();
+    judge_if(tx, ask, &visit).await?;
     let inline = match resource.content.as_ref().map(|content| content.place) {
-        Some(Place::Inline(id)) => Tx::new(txn, ask.now).inline_content(id).await?,
+        Some(Place::Inline(id)) => tx.inline_content(id).await?,
         _ => Bytes::new(),
     };
     Ok((resource, inline))

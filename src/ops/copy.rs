@@ -32,8 +32,9 @@ pub enum CopyDepth {
 /// What a COPY is handed beside.
 #[derive(Debug)]
 struct Supply {
-    /// New ids for the resources that it makes, as many as there were a moment ago.
-    ids: std::ops::Range<u64>,
+    /// For what is copied itself. Its members get theirs in the transaction, which is the first to
+    /// know how many they are.
+    id: ResourceId,
     /// From which the copies' versions are made.
     seed: u64,
     depth: CopyDepth,
@@ -56,12 +57,8 @@ impl Dav {
             overwrite,
             number: None,
         };
-        let counting = (self, ask, depth);
-        let count = self.read(&counting, |txn, (dav, ask, depth)| {
-            Box::pin(count_copies(txn, dav, ask, *depth))
-        });
         let supply = Supply {
-            ids: self.new_ids(count.await?).await?,
+            id: self.new_resource_id().await?,
             seed: random_version()?,
             depth,
         };
@@ -86,7 +83,7 @@ impl Dav {
             number: Some(number),
         };
         let supply = Supply {
-            ids: self.new_ids(1).await?,
+            id: self.new_resource_id().await?,
             seed: random_version()?,
             depth: CopyDepth::Zero,
         };
@@ -121,9 +118,10 @@ async fn copy(
         Some(number) => &judge_version(&mut tx, ask, &visit, number, Safe::No).await?,
     };
     let mut copies = Copies {
-        ids: supply.ids.clone(),
         seed: supply.seed,
         ask,
+        count_max: dav.config.limits.copy_resources_max,
+        count: 1,
         property_bytes: 0,
     };
     if let Some((content, target)) = landing.next_version_of(resource) {
@@ -145,7 +143,7 @@ async fn copy(
         return Ok(Landed::OnFile(to));
     }
     let cleared = vacate(&mut tx, transfer, &landing).await?;
-    let top = copies.of(&cleared, resource, &landing.name)?;
+    let top = copies.of(&cleared, resource, &landing.name, supply.id);
     tx.make(&cleared, landing.parent, &top, None)?;
     copies.properties(&mut tx, resource, top.id).await?;
     if resource.is_collection() && supply.depth == CopyDepth::Infinity {
@@ -168,9 +166,10 @@ const PAGE: usize = 256;
 
 /// Makes the copies of one COPY. Locks are never copied.
 struct Copies<'a> {
-    ids: std::ops::Range<u64>,
     seed: u64,
     ask: &'a Ask,
+    count_max: usize,
+    count: usize,
     property_bytes: usize,
 }
 
@@ -178,24 +177,36 @@ struct Copies<'a> {
 const COPIED_PROPERTY_BYTES_MAX: usize = 32 << 20;
 
 impl Copies<'_> {
-    fn of(
-        &mut self,
-        cleared: &Cleared,
-        from: &Resource,
-        name: &Name,
-    ) -> Result<Resource, DavError> {
-        let id = self.ids.next().map(ResourceId).ok_or_else(|| {
-            DavError::Unavailable("the collection grew while it was copied; try again".to_owned())
-        })?;
+    fn of(&self, cleared: &Cleared, from: &Resource, name: &Name, id: ResourceId) -> Resource {
         let content = from
             .content
             .as_ref()
             .map(|content| self.content(content, id).as_first(cleared, self.ask.now));
         let property_count = from.property_count;
-        Ok(Resource {
+        Resource {
             property_count,
             ..Resource::new(id, name, content, self.ask.principal.id, self.ask.now)
-        })
+        }
+    }
+
+    /// New ids for so many more copies; refuses more than the configuration allows.
+    async fn ids(
+        &mut self,
+        tx: &mut Tx<'_>,
+        count: usize,
+    ) -> Result<std::ops::Range<u64>, DavError> {
+        if count == 0 {
+            return Ok(0..0);
+        }
+        self.count += count;
+        if self.count <= self.count_max {
+            return Ok(tx.reserve_ids(count as u64).await?);
+        }
+        let max = self.count_max;
+        Err(DavError::InsufficientStorage(format!(
+            "one COPY may make at most {max} resources (limits.copy_resources_max); copy the \
+             collection's parts"
+        )))
     }
 
     /// The same bytes as another version: of another file, or after another one.
@@ -234,9 +245,10 @@ impl Copies<'_> {
             if page.next.is_some() {
                 pending.push((from, to, page.next));
             }
-            for (member, position) in page.members {
+            let ids = self.ids(tx, page.members.len()).await?;
+            for ((member, position), id) in page.members.into_iter().zip(ids) {
                 let name = Name::parse(&member.name).map_err(DavError::from)?;
-                let copy = self.of(cleared, &member, &name)?;
+                let copy = self.of(cleared, &member, &name, ResourceId(id));
                 tx.make_within_new(cleared, to, &copy)?;
                 self.properties(tx, &member, copy.id).await?;
                 if member.is_collection() {
@@ -246,44 +258,6 @@ impl Copies<'_> {
         }
         Ok(())
     }
-}
-
-/// How many resources a COPY would make; refuses more than the configuration allows.
-async fn count_copies(
-    txn: &mut dyn Txn,
-    dav: &Dav,
-    ask: &Ask,
-    depth: CopyDepth,
-) -> Result<u64, DavError> {
-    let mut tx = Tx::new(txn, ask.now);
-    let visit = visit(&mut tx, ask).await?;
-    let resource = visit.resource()?;
-    let max = dav.config.limits.copy_resources_max;
-    let mut count = 1_usize;
-    let mut pending = vec![((resource.id, visit.position()), None::<String>)];
-    if !resource.is_collection() || depth == CopyDepth::Zero {
-        pending.clear();
-    }
-    while let Some((collection, after)) = pending.pop() {
-        let visitor = visit.visitor();
-        let page = visitor
-            .members(&mut tx, collection, after.as_deref(), PAGE)
-            .await?;
-        count += page.members.len();
-        if count > max {
-            return Err(DavError::InsufficientStorage(format!(
-                "one COPY may make at most {max} resources (limits.copy_resources_max); copy the \
-                 collection's parts"
-            )));
-        }
-        if page.next.is_some() {
-            pending.push((collection, page.next));
-        }
-        let members = page.members.into_iter();
-        let collections = members.filter(|(member, _)| member.is_collection());
-        pending.extend(collections.map(|(member, position)| ((member.id, position), None)));
-    }
-    Ok(count as u64)
 }
 
 /// Spreads the bits of `n` (the finaliser of `SplitMix64`).

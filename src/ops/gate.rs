@@ -36,7 +36,16 @@ pub(super) async fn judge(
     safe: Safe,
 ) -> Result<(), DavError> {
     judge_if(tx, ask, visit).await?;
-    let validators = visit.walk.found().map(|resource| Validators {
+    judge_conditions(ask, visit.walk.found(), safe)
+}
+
+/// Judges the conditions of RFC 9110 alone.
+pub(super) fn judge_conditions(
+    ask: &Ask,
+    found: Option<&Resource>,
+    safe: Safe,
+) -> Result<(), DavError> {
+    let validators = found.map(|resource| Validators {
         etag: resource.etag(),
         modified: resource.modified,
     });

@@ -10,6 +10,9 @@ use crate::store::tx::Tx;
 /// How much one transaction of the sweep does, so that requests never wait long for it.
 pub(super) const PAGE: usize = 200;
 
+/// How many members of deleted collections go at a time while others work.
+const REAPED_MIN: usize = 32;
+
 impl Dav {
     /// Removes what has ended: locks and credentials whose time has passed, members of deleted
     /// collections, versions that are not kept, content files that nobody uses. Stops at the first
@@ -17,7 +20,7 @@ impl Dav {
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
         while self.sweep_locks(now).await? > 0 {}
         while self.sweep_credentials(now).await? == PAGE {}
-        while self.reap(now).await? > 0 {}
+        self.sweep_detached(now).await?;
         self.sweep_versions(now).await?;
         self.sweep_doubtful(now).await?;
         while self.sweep_content(now).await? == PAGE {}
@@ -49,9 +52,26 @@ impl Dav {
         .await
     }
 
-    async fn reap(&self, now: Timestamp) -> Result<usize, DavError> {
-        self.write(&now, |txn, now| {
-            Box::pin(async move { Ok(Tx::new(txn, *now).reap(PAGE).await?) })
+    /// In small steps while others work, since they wait for each, and in larger ones when nobody
+    /// else has changed anything meanwhile: then all that counts is to have fewer syncs.
+    async fn sweep_detached(&self, now: Timestamp) -> Result<(), DavError> {
+        let mut commits = self.commits();
+        let mut step = REAPED_MIN;
+        while self.reap(now, step).await? > 0 {
+            let are_others_at_work = commits.has_changed().unwrap_or(false);
+            commits.mark_unchanged();
+            step = if are_others_at_work {
+                REAPED_MIN
+            } else {
+                PAGE.min(step * 2)
+            };
+        }
+        Ok(())
+    }
+
+    async fn reap(&self, now: Timestamp, limit: usize) -> Result<usize, DavError> {
+        self.write(&(now, limit), |txn, (now, limit)| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).reap(*limit).await?) })
         })
         .await
     }
@@ -67,9 +87,7 @@ impl Dav {
                 Box::pin(async move { Ok(Tx::new(txn, *now).unused_content(PAGE).await?) })
             })
             .await?;
-        for content in &unused {
-            self.blobs.remove(*content).await?;
-        }
+        self.blobs.remove(&unused).await?;
         if !unused.is_empty() {
             let forgetting = (now, &unused);
             self.write(&forgetting, |txn, (now, unused)| {
@@ -97,7 +115,7 @@ impl Dav {
                 return Ok(());
             };
             if !self.is_content_used(now, content).await? {
-                self.blobs.remove(content).await?;
+                self.blobs.remove(&[content]).await?;
             }
             self.doubtful().retain(|other| *other != content);
         }
@@ -115,7 +133,7 @@ impl Dav {
                 .await?
             {
                 if !self.is_content_used(now, content).await? {
-                    self.blobs.remove(content).await?;
+                    self.blobs.remove(&[content]).await?;
                     removed += 1;
                 }
             }

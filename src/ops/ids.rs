@@ -1,5 +1,6 @@
 //! New ids. They are reserved in blocks, so that no write touches a counter that every other
-//! write touches; a crash skips the rest of a block, and no id is ever given twice.
+//! write touches; a crash skips the rest of a block, and no id is ever given twice. The copy of a
+//! tree, which has so many rows that one more is nothing, reserves its own.
 
 use std::ops::Range;
 
@@ -41,19 +42,14 @@ impl Dav {
     async fn new_id(&self) -> Result<u64, DavError> {
         let mut reserved = self.ids.reserved.lock().await;
         if reserved.is_empty() {
-            *reserved = self.new_ids(BLOCK).await?;
+            let reserving = self.write(&(), |txn, ()| {
+                Box::pin(async move { Ok(Tx::new(txn, Timestamp(0)).reserve_ids(BLOCK).await?) })
+            });
+            *reserved = reserving.await?;
         }
         let id = reserved.start;
         reserved.start += 1;
         Ok(id)
-    }
-
-    /// `count` ids at once, for the copy of a tree.
-    pub(super) async fn new_ids(&self, count: u64) -> Result<Range<u64>, DavError> {
-        self.write(&count, |txn, count| {
-            Box::pin(async move { Ok(Tx::new(txn, Timestamp(0)).reserve_ids(*count).await?) })
-        })
-        .await
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> Intake<'a> {
         }
         if self.file.is_none() {
             let id = self.dav.new_content_id().await?;
-            let mut writer = self.dav.blobs.create(id).await?;
+            let mut writer = self.dav.blobs.create(id)?;
             writer.write(self.small.split().freeze()).await?;
             self.file = Some((id, writer));
         }

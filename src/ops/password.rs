@@ -8,7 +8,8 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use unicode_normalization::UnicodeNormalization as _;
+
+use crate::protocol::path::nfc;
 
 /// Longest password in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
@@ -41,7 +42,7 @@ pub enum PasswordError {
 
 impl From<String> for Password {
     fn from(text: String) -> Self {
-        Self(text.nfc().collect())
+        Self(nfc(&text).into_owned())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Finding resources with their properties, page by page, and changing properties.
 
+mod told;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ use crate::resource::{Resource, ResourceId};
 use crate::rights::{Position, Privileges};
 use crate::store::engine::Txn;
 use crate::store::tx::Tx;
+
+pub use told::{Telling, Told};
 
 /// Members read in one transaction.
 const PAGE: usize = 256;
@@ -76,7 +80,7 @@ pub struct Search {
 
 /// A collection whose members are still to be listed.
 #[derive(Debug, Clone)]
-struct Collection {
+pub(super) struct Collection {
     id: ResourceId,
     href: String,
     /// Where the user stands there.
@@ -111,7 +115,7 @@ impl Dav {
         let starting = (&ask, wanted);
         let (first, collection) = self
             .read(&starting, |txn, (ask, wanted)| {
-                Box::pin(start(txn, ask, *wanted))
+                Box::pin(async move { start(&mut Tx::new(txn, ask.now), ask, *wanted).await })
             })
             .await?;
         let pending: VecDeque<Collection> = if depth == Depth::Zero {
@@ -208,7 +212,9 @@ impl Search {
         let (found, next) = self
             .dav
             .read(&listing, |txn, (ask, wanted, collection)| {
-                Box::pin(list(txn, ask, *wanted, collection))
+                Box::pin(
+                    async move { list(&mut Tx::new(txn, ask.now), ask, *wanted, collection).await },
+                )
             })
             .await?;
         if self.depth == Depth::Infinity {
@@ -238,6 +244,13 @@ impl Found {
             FIXED + told + view.href.len()
         });
         FIXED + self.href.len() + dead.sum::<usize>() + locks.sum::<usize>()
+    }
+}
+
+impl Collection {
+    /// About what it costs to remember, without locks, which end by themselves.
+    pub(super) fn bytes(&self) -> usize {
+        self.href.len() + self.after.as_ref().map_or(0, String::len)
     }
 }
 
@@ -272,16 +285,15 @@ pub(super) async fn locks_in_force(
 }
 
 async fn start(
-    txn: &mut dyn Txn,
+    tx: &mut Tx<'_>,
     ask: &Ask,
     wanted: Wanted,
 ) -> Result<(Found, Option<Collection>), DavError> {
-    let mut tx = Tx::new(txn, ask.now);
-    let visit = visit(&mut tx, ask).await?;
+    let visit = visit(tx, ask).await?;
     let resource = visit.resource()?.clone();
-    judge_if(&mut tx, ask, &visit).await?;
+    judge_if(tx, ask, &visit).await?;
     let locks = match wanted.locks {
-        Look::Up => locks_in_force(&mut tx, ask, &visit).await?,
+        Look::Up => locks_in_force(tx, ask, &visit).await?,
         Look::Away => Vec::new(),
     };
     let dead = match wanted.dead {
@@ -304,16 +316,15 @@ async fn start(
 
 /// One page of members, and the name behind which there may be more.
 async fn list(
-    txn: &mut dyn Txn,
+    tx: &mut Tx<'_>,
     ask: &Ask,
     wanted: Wanted,
     collection: &Collection,
 ) -> Result<(Vec<Found>, Option<String>), DavError> {
-    let mut tx = Tx::new(txn, ask.now);
-    let visitor = Visitor::of(&mut tx, &ask.principal).await?;
+    let visitor = Visitor::of(tx, &ask.principal).await?;
     let place = (collection.id, collection.position);
     let page = visitor
-        .members(&mut tx, place, collection.after.as_deref(), PAGE)
+        .members(tx, place, collection.after.as_deref(), PAGE)
         .await?;
     let look_for_locks = wanted.locks == Look::Up && tx.has_locks_below(collection.id).await?;
     let mut next = page.next;

@@ -14,8 +14,17 @@ use crate::store::tx::Tx;
 /// Most files that are remembered for the next sweep. Rounds over all versions find the rest.
 const OVERFULL_MAX: usize = 10_000;
 
+/// How many old versions are looked at in one transaction on the round over all, for which writers
+/// wait.
+const ROUND_PAGE: usize = 50;
+
 /// Pages of old versions that one sweep looks at on its round over all.
-const PAGES_A_SWEEP: usize = 5;
+const PAGES_A_SWEEP: usize = 20;
+
+/// Files that are pruned in one transaction, and how many versions of each: mostly there is one too
+/// many.
+const FILES: usize = 16;
+const VERSIONS_A_FILE: usize = 4;
 
 /// What the sweep is to look at.
 #[derive(Debug, Default)]
@@ -26,10 +35,8 @@ pub(super) struct Pruning {
     reached: Option<Key>,
 }
 
-/// The versions that one transaction looks at.
-struct Page {
-    of: Option<ResourceId>,
-    after: Option<Key>,
+/// What one transaction prunes.
+struct Step {
     retention: Retention,
     now: Timestamp,
 }
@@ -67,19 +74,64 @@ impl Dav {
     /// Removes the old versions of files that have too many, and looks at some more of all: of
     /// those that grew too old, that a restart forgot or that a new configuration no longer keeps.
     pub(super) async fn sweep_versions(&self, now: Timestamp) -> Result<(), DavError> {
+        let step = Step {
+            retention: self.retention(),
+            now,
+        };
         let overfull = std::mem::take(&mut self.pruning().overfull);
-        for file in overfull {
-            let mut after = None;
-            loop {
-                after = self.prune(Some(file), after, now).await?;
-                if after.is_none() {
-                    break;
+        let overfull: Vec<ResourceId> = overfull.into_iter().collect();
+        for files in overfull.chunks(FILES) {
+            for (file, after) in self.prune_some(&step, files).await? {
+                let mut after = Some(after);
+                while after.is_some() {
+                    after = self.prune_file(&step, file, after).await?;
                 }
             }
         }
+        self.prune_round(&step).await
+    }
+
+    /// The first old versions of some files; returns those that have more, and from where on.
+    async fn prune_some(
+        &self,
+        step: &Step,
+        files: &[ResourceId],
+    ) -> Result<Vec<(ResourceId, Key)>, DavError> {
+        self.write(&(step, files), |txn, (step, files)| {
+            Box::pin(async move {
+                let mut tx = Tx::new(txn, step.now);
+                let mut unfinished = Vec::new();
+                for file in *files {
+                    let page = (None, VERSIONS_A_FILE);
+                    let after = tx.prune_file(*file, step.retention, page).await?;
+                    unfinished.extend(after.map(|after| (*file, after)));
+                }
+                Ok(unfinished)
+            })
+        })
+        .await
+    }
+
+    async fn prune_file(
+        &self,
+        step: &Step,
+        file: ResourceId,
+        after: Option<Key>,
+    ) -> Result<Option<Key>, DavError> {
+        self.write(&(step, after), |txn, (step, after)| {
+            Box::pin(async move {
+                let page = (after.as_ref(), PAGE);
+                let mut tx = Tx::new(txn, step.now);
+                Ok(tx.prune_file(file, step.retention, page).await?)
+            })
+        })
+        .await
+    }
+
+    async fn prune_round(&self, step: &Step) -> Result<(), DavError> {
         for _ in 0..PAGES_A_SWEEP {
             let reached = self.pruning().reached.clone();
-            let next = self.prune(None, reached, now).await?;
+            let next = self.prune_page(step, reached).await?;
             let is_round = next.is_none();
             self.pruning().reached = next;
             if is_round {
@@ -89,27 +141,27 @@ impl Dav {
         Ok(())
     }
 
-    async fn prune(
-        &self,
-        of: Option<ResourceId>,
-        after: Option<Key>,
-        now: Timestamp,
-    ) -> Result<Option<Key>, DavError> {
-        let page = Page {
-            of,
-            after,
-            retention: self.retention(),
-            now,
-        };
-        self.write(&page, |txn, page| {
+    /// A page of the old versions of all files. Mostly nothing of it has to go: then nobody waits
+    /// for a transaction that writes.
+    async fn prune_page(&self, step: &Step, after: Option<Key>) -> Result<Option<Key>, DavError> {
+        let page = (step, after);
+        let (due, next) = self
+            .read(&page, |txn, (step, after)| {
+                Box::pin(async move {
+                    let page = (after.as_ref(), ROUND_PAGE);
+                    let mut tx = Tx::new(txn, step.now);
+                    Ok(tx.has_prunable(step.retention, page).await?)
+                })
+            })
+            .await?;
+        if !due {
+            return Ok(next);
+        }
+        self.write(&page, |txn, (step, after)| {
             Box::pin(async move {
-                let mut tx = Tx::new(txn, page.now);
-                let at = (page.after.as_ref(), PAGE);
-                let next = match page.of {
-                    Some(file) => tx.prune_file(file, page.retention, at).await,
-                    None => tx.prune_all(page.retention, at).await,
-                };
-                Ok(next?)
+                let page = (after.as_ref(), ROUND_PAGE);
+                let mut tx = Tx::new(txn, step.now);
+                Ok(tx.prune_all(step.retention, page).await?)
             })
         })
         .await

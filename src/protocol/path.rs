@@ -4,6 +4,7 @@
 //! Names are compared by their NFC form, because macOS sends NFD; the client's spelling is kept.
 //! Nothing here knows what exists, and no path ever reaches the operating system.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -69,6 +70,17 @@ fn malformed<T>(sentence: impl Into<String>) -> Result<T, PathError> {
     Err(PathError::Malformed(sentence.into()))
 }
 
+/// The form in which names are compared: macOS sends the decomposed spelling of what others
+/// compose.
+pub fn nfc(text: &str) -> Cow<'_, str> {
+    // Most are plain, and seen to be at a glance.
+    if text.is_ascii() || is_nfc(text) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfc().collect())
+    }
+}
+
 /// One segment of a path as the client spelled it; equal to every other spelling of its NFC form.
 #[derive(Debug, Clone)]
 pub struct Name {
@@ -90,13 +102,13 @@ impl Name {
             _ if text.contains('\0') => return malformed("a name in the path contains NUL"),
             _ => check_length(text)?,
         }
-        let normalized = if is_nfc(text) {
-            None
-        } else {
-            let nfc: String = text.nfc().collect();
-            // Some characters (U+0958, say) are longer in NFC.
-            check_length(&nfc)?;
-            Some(nfc.into_boxed_str())
+        let normalized = match nfc(text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(nfc) => {
+                // Some characters (U+0958, say) are longer in NFC.
+                check_length(&nfc)?;
+                Some(nfc.into_boxed_str())
+            }
         };
         Ok(Self {
             spelling: text.into(),

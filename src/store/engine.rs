@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
+pub use super::stamps::{Place, Stamp};
+
 /// An ordered byte key.
 pub type Key = Bytes;
 
@@ -145,6 +147,12 @@ pub trait Txn: Send {
         limit: usize,
         order: Order,
     ) -> Result<Vec<(Key, Bytes)>, StoreError>;
+
+    /// Changes with every commit that changes something there, as of what this transaction sees
+    /// but for its own writes. `None` where an engine cannot tell.
+    fn last_change(&self, _place: Place) -> Option<Stamp> {
+        None
+    }
 
     /// Writes a row at commit; the last of `put` and `delete` on a key counts.
     fn put(&mut self, key: Key, value: Bytes);

@@ -35,30 +35,20 @@
 //! | how places in the record are told | `m/secret` | a secret |
 //! | next free id | `m/next_id` | id |
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
-use unicode_normalization::{UnicodeNormalization, is_nfc};
 use uuid::Uuid;
 
 use super::credentials::{CredentialId, SecretHash};
 use super::engine::{Key, StoreError};
 use crate::event::{Mark, WebhookId};
 use crate::lock::{LockToken, UserId};
+pub(super) use crate::protocol::path::nfc;
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::QName;
 use crate::resource::{ContentId, ResourceId};
 use crate::rights::{Grantee, GroupId};
-
-/// The look-up form of a name: macOS sends the decomposed spelling of what others compose.
-pub(super) fn nfc(name: &str) -> Cow<'_, str> {
-    if is_nfc(name) {
-        Cow::Borrowed(name)
-    } else {
-        Cow::Owned(name.nfc().collect())
-    }
-}
 
 fn key(kind: u8, parts: &[&[u8]]) -> Key {
     let length = parts.iter().map(|part| part.len()).sum::<usize>();
@@ -75,7 +65,7 @@ fn starting_with(prefix: Key) -> Range<Key> {
 }
 
 /// The first key behind every key that starts with `prefix`.
-fn after_prefix(prefix: &[u8]) -> Key {
+pub(super) fn after_prefix(prefix: &[u8]) -> Key {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
         if last < u8::MAX {

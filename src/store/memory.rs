@@ -12,6 +12,7 @@ use tokio::sync::RwLock;
 use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, StoreError, Txn};
 use super::overlay::{Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
+use super::stamps::{Place, Stamp, Stamps};
 
 #[derive(Debug, Default)]
 struct Rows {
@@ -19,6 +20,7 @@ struct Rows {
     /// The number of the last commit.
     number: u64,
     past: Past,
+    stamps: Stamps,
 }
 
 impl Rows {
@@ -131,6 +133,10 @@ impl Txn for MemoryTxn {
         self.rows.page(&self.overlay, &range, limit, order)
     }
 
+    fn last_change(&self, place: Place) -> Option<Stamp> {
+        Some(self.rows.stamps.at(place))
+    }
+
     fn put(&mut self, key: Key, value: Bytes) {
         self.overlay.put(key, value);
     }
@@ -155,11 +161,13 @@ impl Txn for MemoryTxn {
             by_key,
             number,
             past,
+            stamps,
         } = &mut *rows;
         *number += 1;
         let changed: Vec<_> = self.overlay.into_rows(*number).collect();
         let keys = changed.iter().map(|(key, _)| key);
         past.keep(keys, |key| Ok(by_key.get(key).cloned()));
+        stamps.raise(changed.iter().map(|(key, _)| key));
         for (key, value) in changed {
             match value {
                 Some(value) => by_key.insert(key, value),

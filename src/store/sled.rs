@@ -18,6 +18,7 @@ mod recovery;
 mod seal;
 
 use std::fmt;
+use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, Sto
 use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
+use super::row_cache::RowCache;
+use super::stamps::{Place, Stamp, Stamps};
 
 use journal::{Change, Epoch};
 pub use open::OpenError;
@@ -109,6 +112,8 @@ struct Rows {
     /// What sled does not have yet.
     recent: Recent,
     past: Past,
+    stamps: Stamps,
+    cached: RowCache,
     epoch: Epoch,
     group: Arc<GroupCommit>,
     mover: Arc<Mover>,
@@ -250,6 +255,11 @@ impl Rows {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
+        let stamp = self.stamps.at(Place::of_row(key));
+        self.cached.get(key, stamp, || self.look_up(key))
+    }
+
+    fn look_up(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
         if let Some(recent) = self.recent.get(key) {
             return Ok(recent.clone());
         }
@@ -271,13 +281,21 @@ impl Rows {
             let (key, value) = row.map_err(damaged)?;
             Ok((Bytes::copy_from_slice(&key), unsealed(&key, &value)?))
         };
+        let whole = Place::of_whole_range(range).map(|place| self.stamps.at(place));
+        if whole.is_some_and(|stamp| self.cached.is_empty(&range.start, stamp)) {
+            return overlay.merge(Box::new(iter::empty()), range, limit, order);
+        }
         read(|| {
             let rows = self
                 .db()?
                 .range::<&Key, _>(&range.start..&range.end)
                 .map(owned);
             let rows = self.recent.over(in_order(rows, order), range, order);
-            overlay.merge(rows, range, limit, order)
+            let mut rows = rows.peekable();
+            if let (Some(stamp), None) = (whole, rows.peek()) {
+                self.cached.note_empty(&range.start, stamp);
+            }
+            overlay.merge(Box::new(rows), range, limit, order)
         })
     }
 
@@ -294,6 +312,7 @@ impl Rows {
 
     /// Makes these changes the commit of this number and has them written.
     fn commit(&mut self, changes: Vec<Change>, number: u64) {
+        self.stamps.raise(changes.iter().map(|(key, _)| key));
         let record = self.epoch.record(self.number, number, &changes);
         let db = self.db.as_ref();
         // What cannot be read may be there.
@@ -378,6 +397,10 @@ impl Txn for SledTxn {
             }
         }
         Ok(rows)
+    }
+
+    fn last_change(&self, place: Place) -> Option<Stamp> {
+        Some(self.rows.stamps.at(place))
     }
 
     fn put(&mut self, key: Key, value: Bytes) {

@@ -13,9 +13,9 @@ use crate::protocol::path::{DavPath, Name};
 use crate::resource::{Resource, ResourceId, UserId};
 use crate::rights::{Grantee, Role};
 
-/// When one step of a sweep has changed so many rows, the rest is for the next: an engine refuses
-/// much larger transactions, and a step that is refused would be refused for ever.
-pub(super) const SWEEP_ROWS_MAX: usize = 10_000;
+/// When one step of a sweep has changed so many rows, the rest is for the next: everybody waits for
+/// it, and an engine refuses much larger transactions, this one then for ever.
+pub(super) const SWEEP_ROWS_MAX: usize = 1_000;
 
 /// Its entry, its whereabouts, its use of content and what becomes of that.
 const ROWS_OF_A_RESOURCE: usize = 4;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::engine::{Key, Order, StoreError, Txn};
+use super::grounds::{Grounds, Notes};
 use super::keys;
 use crate::protocol::time::Timestamp;
 
@@ -19,6 +20,7 @@ pub struct Tx<'t> {
     raw: &'t mut dyn Txn,
     /// The moment at which expiry is judged.
     pub now: Timestamp,
+    notes: Notes,
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -32,11 +34,30 @@ impl std::fmt::Debug for Tx<'_> {
 impl<'t> Tx<'t> {
     /// Speaks about `raw` as of `now`.
     pub fn new(raw: &'t mut dyn Txn, now: Timestamp) -> Self {
-        Self { raw, now }
+        let notes = Notes::Unwanted;
+        Self { raw, now, notes }
+    }
+
+    /// The same, and notes what is read, so that [`Self::grounds`] can tell.
+    pub fn noting(raw: &'t mut dyn Txn, now: Timestamp) -> Self {
+        let notes = Notes::Read(Vec::new());
+        Self { raw, now, notes }
+    }
+
+    /// What everything rests on that was read so far. `None`: nobody can tell, or not for how long,
+    /// as with a lock, which ends by itself.
+    pub fn grounds(&self) -> Option<Grounds> {
+        self.notes.grounds(self.raw)
+    }
+
+    async fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let values = self.raw.get(keys).await?;
+        self.notes.read(keys, &values);
+        Ok(values)
     }
 
     pub(super) async fn bytes(&mut self, key: Key) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.raw.get(&[key]).await?.pop().flatten())
+        Ok(self.get(&[key]).await?.pop().flatten())
     }
 
     pub(super) async fn row<T: DeserializeOwned>(
@@ -53,7 +74,7 @@ impl<'t> Tx<'t> {
         &mut self,
         keys: &[Key],
     ) -> Result<Vec<Option<T>>, StoreError> {
-        let values = self.raw.get(keys).await?;
+        let values = self.get(keys).await?;
         values
             .into_iter()
             .map(|value| value.map(|bytes| decode(&bytes)).transpose())
@@ -65,7 +86,7 @@ impl<'t> Tx<'t> {
         range: Range<Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-        self.raw.scan(range, limit, Order::Ascending).await
+        self.raw_scan(range, limit, Order::Ascending).await
     }
 
     pub(super) async fn scan_rows<T: DeserializeOwned>(
@@ -121,7 +142,12 @@ impl<'t> Tx<'t> {
         limit: usize,
         order: Order,
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-        self.raw.scan(range, limit, order).await
+        if !self.notes.are_taken() {
+            return self.raw.scan(range, limit, order).await;
+        }
+        let found = self.raw.scan(range.clone(), limit, order).await?;
+        self.notes.scanned(&range, !found.is_empty());
+        Ok(found)
     }
 
     /// The last row of a range.
@@ -129,7 +155,7 @@ impl<'t> Tx<'t> {
         &mut self,
         range: Range<Key>,
     ) -> Result<Option<(Key, Bytes)>, StoreError> {
-        Ok(self.raw.scan(range, 1, Order::Descending).await?.pop())
+        Ok(self.raw_scan(range, 1, Order::Descending).await?.pop())
     }
 
     pub(super) fn delete(&mut self, key: Key) {

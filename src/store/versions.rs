@@ -182,16 +182,40 @@ impl Tx<'_> {
         self.prune(keys::all_versions(), retention, page).await
     }
 
+    /// Whether [`Tx::prune_all`] would remove anything of that page, and where the next begins.
+    pub async fn has_prunable(
+        &mut self,
+        retention: Retention,
+        page: (Option<&Key>, usize),
+    ) -> Result<(bool, Option<Key>), StoreError> {
+        let (prunable, next) = self.prunable(keys::all_versions(), retention, page).await?;
+        Ok((!prunable.is_empty(), next))
+    }
+
     async fn prune(
         &mut self,
         range: Range<Key>,
         retention: Retention,
-        (after, limit): (Option<&Key>, usize),
+        page: (Option<&Key>, usize),
     ) -> Result<Option<Key>, StoreError> {
+        let (prunable, next) = self.prunable(range, retention, page).await?;
+        for (key, file, version) in prunable {
+            self.drop_version(file, key, &version).await?;
+        }
+        Ok(next)
+    }
+
+    async fn prunable(
+        &mut self,
+        range: Range<Key>,
+        retention: Retention,
+        (after, limit): (Option<&Key>, usize),
+    ) -> Result<(Vec<(Key, ResourceId, Version)>, Option<Key>), StoreError> {
         let rows: Vec<(Key, Bytes)> = self.scan(keys::resumed(range, after), limit).await?;
         let last = rows.last().map(|(key, _)| key.clone());
         let next = last.filter(|_| rows.len() == limit);
         let mut present: Option<(ResourceId, Option<u32>)> = None;
+        let mut prunable = Vec::new();
         for (key, value) in rows {
             let file = keys::file_of_version(&key)?;
             let number = match present {
@@ -202,10 +226,10 @@ impl Tx<'_> {
             let version: Version = decode(&value)?;
             // What has no file is left of one that had very many when it ended.
             if !number.is_some_and(|number| retention.keeps(&version, number, self.now)) {
-                self.drop_version(file, key, &version).await?;
+                prunable.push((key, file, version));
             }
         }
-        Ok(next)
+        Ok((prunable, next))
     }
 
     /// The number of the present version of the file with this id; `None` when it has ended.

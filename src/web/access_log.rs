@@ -147,17 +147,18 @@ impl http_body::Body for LoggedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let _core = match &mut self.exchange.lane {
-            Some(lane) => ready!(lane.poll_enter(cx)),
+        let Self { body, exchange, .. } = &mut *self;
+        let _core = match &mut exchange.lane {
+            Some(lane) => Some(ready!(lane.poll_enter(cx))),
             None => None,
         };
-        let poll = Pin::new(&mut self.body).poll_frame(cx);
+        let poll = Pin::new(body).poll_frame(cx);
         match &poll {
             Poll::Ready(Some(Ok(frame))) => {
-                self.exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
             Poll::Ready(Some(Err(error))) => {
-                let (method, path) = (&self.exchange.method, &self.exchange.path);
+                let (method, path) = (&exchange.method, &exchange.path);
                 tracing::error!(method, path, %error, "the answer broke off");
             }
             _ => {}

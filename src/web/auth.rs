@@ -16,7 +16,6 @@ use sha2::Sha256;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use unicode_normalization::UnicodeNormalization as _;
 
 use super::address::network;
 use super::metrics::Metrics;
@@ -26,6 +25,7 @@ use crate::ops::Dav;
 use crate::ops::access::sessions::{self, Renewal, Tokens};
 use crate::ops::access::{self, AccessError, Principal, Secret, SecretKind, Verified};
 use crate::ops::password::{Password, PasswordError};
+use crate::protocol::path::nfc;
 use crate::protocol::time::Timestamp;
 
 use credentials::Presented;
@@ -152,12 +152,12 @@ impl Authenticator {
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<Verified, Refusal> {
-        let name: String = name.nfc().collect();
-        let digest = self.digest(&name, &password);
+        let name = &*nfc(name);
+        let digest = self.digest(name, &password);
         if let Some(verified) = self.recall(&digest, now) {
             return Ok(verified);
         }
-        let delay = self.failures().delay(&name, peer, now);
+        let delay = self.failures().delay(name, peer, now);
         sleep(delay).await;
         let of_address = self.hashing_of.wait(network(peer), Duration::MAX).await;
         let permit = self.hashing.acquire().await;
@@ -166,13 +166,13 @@ impl Authenticator {
             return Ok(verified);
         }
         let changes = self.changes.load(Ordering::Acquire);
-        let verified = access::verify_password(&self.dav, &name, password, &self.dummy_hash).await;
+        let verified = access::verify_password(&self.dav, name, password, &self.dummy_hash).await;
         drop((permit, of_address));
         let Some(verified) = verified.map_err(unavailable)? else {
-            self.failures().note(&name, peer, now);
+            self.failures().note(name, peer, now);
             return Err(Refusal::Wrong);
         };
-        self.failures().forgive(&name);
+        self.failures().forgive(name);
         self.remember(digest, &verified, changes, now);
         Ok(verified)
     }
@@ -244,7 +244,7 @@ impl Authenticator {
 
     /// Drops what is remembered of a user whose password changed or who was removed.
     pub fn forget(&self, name: &str) {
-        let name: String = name.nfc().collect();
+        let name = nfc(name);
         let mut remembered = self.remembered();
         self.changes.fetch_add(1, Ordering::AcqRel);
         remembered.retain(|_, entry| entry.verified.principal.name != name);

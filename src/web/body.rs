@@ -1,5 +1,6 @@
 //! The bodies of requests and answers as streams of bytes, so that nothing below needs hyper.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -213,10 +214,38 @@ impl Body {
         )
     }
 
+    /// Bytes that are there already, in pieces.
+    pub fn pieces(pieces: Vec<Bytes>) -> Self {
+        Self(Pieces(pieces.into()).boxed_unsync())
+    }
+
     /// Bytes as they come. An error breaks the connection, so that the client notices. Without a
     /// Content-Length header it goes out in chunks.
     pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self(StreamBody::new(stream.map(|bytes| bytes.map(Frame::data))).boxed_unsync())
+    }
+}
+
+/// Sent one after the other, of a length that is known.
+struct Pieces(VecDeque<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
     }
 }
 

@@ -24,7 +24,7 @@ use super::auth::{Authenticator, Credentials, Refusal};
 use super::body::{Body, Progress, RequestBody};
 use super::clock;
 use super::guarded_io::{Exchanges, InFlight};
-use super::lane::Lane;
+use super::lane::{Cores, Lane};
 use super::metrics::{self, Looked, Metrics};
 use super::origin;
 use super::reserved::{self, Reserved};
@@ -56,7 +56,7 @@ pub struct Door {
     api: Api,
     seats: Arc<Seats>,
     turns: Turns<UserId>,
-    cores: Turns<UserId>,
+    cores: Arc<Cores>,
     challenge: HeaderValue,
     idle_max: Duration,
     stopping: AtomicBool,
@@ -82,7 +82,7 @@ impl Door {
             api: Api::new(challenge.clone()),
             seats: Arc::new(Seats::new(config.events.streams_max)),
             turns: Turns::new(config.server.requests_per_user_max),
-            cores: Turns::new(Lane::width()),
+            cores: Cores::of_this_machine(),
             challenge,
             idle_max: Duration::from_secs(config.server.idle_seconds_max),
             stopping: AtomicBool::new(false),
@@ -274,9 +274,9 @@ impl Door {
     async fn take_turn(&self, principal: &Principal, exchange: &mut Exchange) -> Option<Lane> {
         exchange.signed_in(&principal.name);
         let turn = self.turns.wait(principal.id, TURN_WAIT_MAX).await?;
-        let cores = self.cores.of(principal.id);
-        exchange.hold(turn, Lane::new(Arc::clone(&cores)));
-        Some(Lane::new(cores))
+        let lane = || Lane::new(Arc::clone(&self.cores), principal.id);
+        exchange.hold(turn, lane());
+        Some(lane())
     }
 
     fn too_many(&self) -> String {
@@ -361,6 +361,7 @@ impl Door {
             webhooks: webhooks
                 .map(|webhook| (webhook.id.to_string(), webhook.waiting as u64))
                 .collect(),
+            answers: self.dav.answers_used(),
         })
     }
 

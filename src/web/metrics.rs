@@ -13,7 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::lock::LockKind;
-use crate::ops::CommitObserver;
+use crate::ops::{AnswersUsed, CommitObserver};
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -67,6 +67,11 @@ struct Hook {
     webhook: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Use {
+    result: &'static str,
+}
+
 /// What is only known when somebody looks.
 #[derive(Debug, Default)]
 pub struct Looked {
@@ -74,6 +79,8 @@ pub struct Looked {
     pub locks: Vec<(LockKind, u64)>,
     /// How many events wait for each webhook.
     pub webhooks: Vec<(String, u64)>,
+    /// How well remembered answers serve.
+    pub answers: AnswersUsed,
 }
 
 /// Everything that is counted.
@@ -90,6 +97,8 @@ pub struct Metrics {
     locks: Family<Kind, Gauge<u64, AtomicU64>>,
     deliveries: Family<Delivery, Counter>,
     backlog: Family<Hook, Gauge<u64, AtomicU64>>,
+    answers: Family<Use, Gauge<u64, AtomicU64>>,
+    answers_bytes: Gauge<u64, AtomicU64>,
     commits: Counter,
     group_size: Histogram,
     sync_seconds: Histogram,
@@ -109,6 +118,8 @@ impl Default for Metrics {
             locks: Family::default(),
             deliveries: Family::default(),
             backlog: Family::default(),
+            answers: Family::default(),
+            answers_bytes: Gauge::default(),
             commits: Counter::default(),
             group_size: Histogram::new(GROUP_SIZES),
             sync_seconds: Histogram::new(SECONDS),
@@ -141,6 +152,10 @@ impl Metrics {
         registry.register("webhook_pages", help, self.deliveries.clone());
         let help = "Events that wait for a webhook, counted to a thousand";
         registry.register("webhook_backlog", help, self.backlog.clone());
+        let help = "Answers looked for in memory, and found there as they were";
+        registry.register("answers", help, self.answers.clone());
+        let help = "Memory of answers";
+        registry.register("answers_bytes", help, self.answers_bytes.clone());
         let help = "Transactions that became durable";
         registry.register("store_commits", help, self.commits.clone());
         let help = "Transactions that shared one sync";
@@ -210,6 +225,14 @@ impl Metrics {
             let webhook = webhook.clone();
             self.backlog.get_or_create(&Hook { webhook }).set(*count);
         }
+        let answers = [
+            ("asked", looked.answers.asked),
+            ("recalled", looked.answers.recalled),
+        ];
+        for (result, count) in answers {
+            self.answers.get_or_create(&Use { result }).set(count);
+        }
+        self.answers_bytes.set(looked.answers.bytes);
         let mut text = String::new();
         // A string takes everything, so this cannot fail.
         let _ = encode(&mut text, &self.registry);
@@ -257,6 +280,11 @@ mod tests {
         let text = metrics.text(&Looked {
             locks: vec![(LockKind::Transient, 5)],
             webhooks: vec![("a".to_owned(), 7)],
+            answers: AnswersUsed {
+                asked: 3,
+                recalled: 2,
+                bytes: 9,
+            },
         });
         for line in [
             "lockkeeper_requests_total{method=\"LOCK\",status=\"2xx\"} 1",
@@ -270,6 +298,9 @@ mod tests {
             "lockkeeper_webhook_pages_total{result=\"delivered\"} 1",
             "lockkeeper_webhook_pages_total{result=\"failed\"} 1",
             "lockkeeper_webhook_backlog{webhook=\"a\"} 7",
+            "lockkeeper_answers{result=\"asked\"} 3",
+            "lockkeeper_answers{result=\"recalled\"} 2",
+            "lockkeeper_answers_bytes 9",
             "lockkeeper_store_commits_total 4",
             "lockkeeper_store_group_size_sum 4.0",
             "lockkeeper_store_sync_seconds_count 1",

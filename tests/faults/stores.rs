@@ -68,7 +68,7 @@ impl Store {
         txn.commit().await.unwrap();
         store.faulty.skip_to(saved.number).await.unwrap();
         for (id, bytes) in &saved.contents {
-            let mut writer = store.blobs.create(*id).await.unwrap();
+            let mut writer = store.blobs.create(*id).unwrap();
             writer.write(bytes.clone()).await.unwrap();
             writer.finish().await.unwrap();
         }

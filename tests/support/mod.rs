@@ -120,6 +120,7 @@ pub(crate) async fn in_memory() -> Arc<Dav> {
 pub(crate) async fn over_sled() -> (Arc<Dav>, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let blobs = Blobs::open(&dir.path().join("content"), 0).unwrap();
+    let blobs = blobs.remembering(1 << 20);
     (open(sled_in(&dir), blobs).await, dir)
 }
 

@@ -339,6 +339,21 @@ fn a_persistent_lock_is_refreshed_without_gaining_an_end() {
 }
 
 #[test]
+fn a_refresh_puts_the_end_off_by_whole_seconds() {
+    let held = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
+    let tokens = [held.token];
+    let until = |deadline| {
+        let around = Surroundings::default();
+        let granted = refresh(&asker(1, &tokens), &held, Timestamp(deadline), &around);
+        granted.expect("bearer").lock().deadline
+    };
+    assert_eq!(held.deadline, Some(Timestamp(1000)));
+    for (asked, runs) in [(1000, 1000), (1999, 1000), (2000, 2000), (999, 999)] {
+        assert_eq!(until(asked), Some(Timestamp(runs)), "{asked}");
+    }
+}
+
+#[test]
 fn a_late_refresh_does_not_revive_a_lock_beside_its_successor() {
     let lapsed = lock(LockKind::Transient, LockScope::Exclusive, 1, 10);
     let successor = lock(LockKind::Transient, LockScope::Exclusive, 2, 11);

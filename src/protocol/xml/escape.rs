@@ -59,6 +59,10 @@ pub(super) fn push_attribute(out: &mut String, value: &str) {
 
 /// Copies whole stretches that need nothing, as most text does.
 fn push_escaped(out: &mut String, text: &str, replace: impl Fn(char) -> Option<&'static str>) {
+    if is_plain(text) {
+        out.push_str(text);
+        return;
+    }
     let mut copied = 0;
     for (at, c) in text.char_indices() {
         if let Some(replacement) = replace(c) {
@@ -68,6 +72,24 @@ fn push_escaped(out: &mut String, text: &str, replace: impl Fn(char) -> Option<&
         }
     }
     out.push_str(&text[copied..]);
+}
+
+/// Whether nothing in it is ever replaced.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches many bytes are compared at once, which is faster than to stop early"
+)]
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| {
+        (b' '..=b'~').contains(&byte)
+            & (byte != b'&')
+            & (byte != b'<')
+            & (byte != b'>')
+            & (byte != b'"')
+            & (byte != b'\'')
+    };
+    text.bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
 }
 
 /// Appends `<element>…</element>`.

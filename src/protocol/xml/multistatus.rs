@@ -1,9 +1,10 @@
-//! Writes a 207 body piece by piece into one buffer that can be emptied at any time, so that the
-//! answer about a collection of any size takes constant memory. It writes text straight into the
-//! buffer: with 100,000 members every allocation would count. It does not know what a property
-//! means, and never reads back what it wrote.
+//! Writes a 207 body, whole or page by page, so that the answer about a collection of any size
+//! takes constant memory. It writes text straight into the buffer: with 100,000 members every
+//! allocation would count. It does not know what a property means, and never reads back what it
+//! wrote.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 
@@ -12,6 +13,10 @@ use super::escape::{push_attribute, push_element, push_href, push_text};
 use super::tree::XML_NS;
 use super::{DAV_NS, DECLARATION, NAMESPACES, OUR_NS, QName};
 use crate::protocol::error::{DavError, MemberError};
+
+static BEGINNING: LazyLock<String> =
+    LazyLock::new(|| format!("{DECLARATION}<D:multistatus{NAMESPACES}>"));
+const END: &str = "</D:multistatus>";
 
 /// A multistatus (RFC 4918 §14.16) while it is written.
 #[derive(Debug)]
@@ -29,8 +34,19 @@ impl Multistatus {
     /// Begins with the root element, which binds `D` and `L` to `DAV:` and our namespace.
     pub fn new() -> Self {
         Self {
-            out: format!("{DECLARATION}<D:multistatus{NAMESPACES}>"),
+            out: BEGINNING.clone(),
         }
+    }
+
+    /// How each one begins.
+    pub fn beginning() -> Bytes {
+        static BYTES: LazyLock<Bytes> = LazyLock::new(|| BEGINNING.clone().into());
+        BYTES.clone()
+    }
+
+    /// How each one ends.
+    pub fn end() -> Bytes {
+        Bytes::from_static(END.as_bytes())
     }
 
     /// Adds what `write` says about the resource at `href`, which is percent-encoded already.
@@ -64,15 +80,25 @@ impl Multistatus {
         push_href(&mut self.out, href);
     }
 
-    /// Takes what was written so far; the next piece continues it.
-    pub fn take(&mut self) -> Bytes {
-        let next = String::with_capacity(self.out.len());
-        Bytes::from(std::mem::replace(&mut self.out, next))
+    /// What `write` says of these, without beginning and end, and in no more memory than it takes.
+    pub fn page<T>(items: &[T], write: impl Fn(&mut Self, &T)) -> Bytes {
+        const ROOM_MAX: usize = 256 * 1024;
+        let mut page = Self { out: String::new() };
+        for (at, item) in items.iter().enumerate() {
+            if at == 1 {
+                // Most say about as much as the first.
+                let like_the_first = page.out.len() * items.len();
+                page.out.reserve(like_the_first.min(ROOM_MAX));
+            }
+            write(&mut page, item);
+        }
+        page.out.shrink_to_fit();
+        Bytes::from(page.out)
     }
 
-    /// Ends the document and gives what was not taken yet.
+    /// Ends the document.
     pub fn finish(mut self) -> Bytes {
-        self.out.push_str("</D:multistatus>");
+        self.out.push_str(END);
         Bytes::from(self.out)
     }
 }
@@ -140,6 +166,13 @@ impl PropstatWriter<'_> {
         push_element(self.out, element, |out| push_text(out, value));
     }
 
+    /// A property whose value is a number.
+    pub fn number(&mut self, element: &str, value: u64) {
+        push_element(self.out, element, |out| {
+            let _ = write!(out, "{value}");
+        });
+    }
+
     /// A property whose value is XML that uses only the prefixes `D` and `L`.
     pub fn raw(&mut self, element: &str, xml: &str) {
         push_element(self.out, element, |out| out.push_str(xml));
@@ -152,7 +185,9 @@ impl PropstatWriter<'_> {
 
     /// A property without a value.
     pub fn empty(&mut self, element: &str) {
-        let _ = write!(self.out, "<{element}/>");
+        self.out.push('<');
+        self.out.push_str(element);
+        self.out.push_str("/>");
     }
 
     /// A dead property, as it was kept: [`DeadProperty::xml`](super::DeadProperty::xml).
@@ -163,19 +198,22 @@ impl PropstatWriter<'_> {
     /// The name of a property without its value: for propname, and where it could not be given or
     /// changed.
     pub fn name(&mut self, name: &QName) {
-        let local = &name.name;
-        let _ = match name.ns.as_str() {
-            DAV_NS => write!(self.out, "<D:{local}/>"),
-            OUR_NS => write!(self.out, "<L:{local}/>"),
+        let (prefix, bound) = match name.ns.as_str() {
+            DAV_NS => ("<D:", None),
+            OUR_NS => ("<L:", None),
             // No other prefix may be bound to this one (Namespaces in XML §3).
-            XML_NS => write!(self.out, "<xml:{local}/>"),
-            "" => write!(self.out, "<{local} xmlns=\"\"/>"),
-            ns => {
-                let _ = write!(self.out, "<N:{local} xmlns:N=\"");
-                push_attribute(self.out, ns);
-                self.out.write_str("\"/>")
-            }
+            XML_NS => ("<xml:", None),
+            "" => ("<", Some((" xmlns=\"", ""))),
+            ns => ("<N:", Some((" xmlns:N=\"", ns))),
         };
+        self.out.push_str(prefix);
+        self.out.push_str(&name.name);
+        if let Some((binding, ns)) = bound {
+            self.out.push_str(binding);
+            push_attribute(self.out, ns);
+            self.out.push('"');
+        }
+        self.out.push_str("/>");
     }
 
     /// The `DAV:` precondition that these properties violate (RFC 4918 §16), such as
@@ -210,6 +248,12 @@ pub fn multistatus_of(members: &[MemberError]) -> Bytes {
 }
 
 fn push_status(out: &mut String, status: u16) {
+    // What each member of a listing has.
+    match status {
+        200 => return out.push_str("<D:status>HTTP/1.1 200 OK</D:status>"),
+        404 => return out.push_str("<D:status>HTTP/1.1 404 Not Found</D:status>"),
+        _ => {}
+    }
     let known = http::StatusCode::from_u16(status).ok();
     let reason = known
         .and_then(|code| code.canonical_reason())
@@ -357,18 +401,21 @@ mod tests {
     }
 
     #[test]
-    fn pieces_add_up_to_the_whole() {
-        let mut whole = Multistatus::new();
-        let mut pieces = Multistatus::default();
-        let mut taken = Vec::new();
-        for href in ["/a", "/b", "/c"] {
-            whole.status(href, 200, None);
-            pieces.status(href, 200, None);
-            taken.extend_from_slice(&pieces.take());
-            assert!(pieces.out.is_empty());
-        }
-        taken.extend_from_slice(&pieces.finish());
-        assert_eq!(taken, whole.finish());
+    fn pages_add_up_to_the_whole() {
+        let hrefs = ["/a", "/b", "/c"];
+        let mut whole = Multistatus::default();
+        hrefs.iter().for_each(|href| whole.status(href, 200, None));
+        let page =
+            |hrefs: &[&str]| Multistatus::page(hrefs, |page, href| page.status(href, 200, None));
+        let (first, rest) = hrefs.split_at(1);
+        let pages = [
+            Multistatus::beginning(),
+            page(first),
+            page(rest),
+            page(&[]),
+            Multistatus::end(),
+        ];
+        assert_eq!(pages.concat(), whole.finish());
     }
 
     #[test]

@@ -17,12 +17,17 @@ use super::recent::{Mover, Moving, Recent};
 use super::{GroupCommit, Past, Rows, SledOptions};
 use crate::store::engine::StoreError;
 use crate::store::group_commit::Reporting;
+use crate::store::row_cache::RowCache;
+use crate::store::stamps::Stamps;
 
 /// Between two looks at a disk that could not be written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A file that is written to see whether that is possible. A start needs about as much room.
 const PROBE_FILE: &str = "write-probe";
 const PROBE_BYTES: usize = 1 << 20;
+
+/// Single rows may take one in so many of the bytes that sled may cache.
+const ROWS_SHARE: u64 = 4;
 
 /// Opens a store, and opens it again.
 #[derive(Debug, Clone)]
@@ -90,6 +95,8 @@ impl Recovery {
             number,
             recent: Recent::new(sizes.journal_bytes, moving),
             past: Past::default(),
+            stamps: Stamps::default(),
+            cached: RowCache::new(sizes.cache_bytes / ROWS_SHARE),
             epoch,
             group,
             mover: Arc::new(mover),

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
-use unicode_normalization::UnicodeNormalization as _;
 
 use crate::ops::access::Secret;
 use crate::ops::password::{PASSWORD_BYTES_MAX, Password};
+use crate::protocol::path::nfc;
 
 /// The cookie in which DocSpace's own pages keep their token.
 const DOCSPACE_COOKIE: &str = "asc_auth_key";
@@ -117,7 +117,7 @@ fn parse_basic(encoded: &str) -> Option<Presented> {
         return None;
     }
     let password = Password::from(password.to_owned());
-    Some(Presented::Password(name.nfc().collect(), password))
+    Some(Presented::Password(nfc(name).into_owned(), password))
 }
 
 fn token_in_cookie(value: &[u8]) -> Option<&[u8]> {

@@ -21,6 +21,7 @@ use node::{Kind, Node, Nodes, Spot};
 use properties::Rendering;
 
 use super::listing::{self, Row};
+use super::pages::Written;
 use super::{Answer, Call, answer, answered, options, pages, relocate};
 use crate::ops::Dav;
 use crate::ops::access::Principal;
@@ -28,7 +29,9 @@ use crate::protocol::error::DavError;
 use crate::protocol::headers::{Depth, Overwrite, Safe, Validators};
 use crate::protocol::path::{DavPath, NAME_BYTES_MAX};
 use crate::protocol::time::Timestamp;
-use crate::protocol::xml::{PropfindRequest, ReportRequest, parse_propfind, parse_report};
+use crate::protocol::xml::{
+    Multistatus, PropfindRequest, ReportRequest, parse_propfind, parse_report,
+};
 use crate::resource::Resource;
 use crate::web::body::{Body, RequestBody};
 use crate::web::download;
@@ -234,10 +237,9 @@ async fn propfind(mut call: Call) -> Answer {
             Nodes::Listed(nodes)
         }
     };
-    pages::multistatus(nodes, move |multistatus, node| {
-        rendering.write(multistatus, node);
-    })
-    .await
+    let write =
+        move |multistatus: &mut Multistatus, node: &Node| rendering.write(multistatus, node);
+    pages::multistatus(Written::new(nodes, write)).await
 }
 
 /// REPORT on a file of the tree. Like all that only looks, it asks nothing of locks.
@@ -281,10 +283,9 @@ async fn version_tree(call: &Call, file: &Resource, wanted: ReportRequest) -> An
     };
     let rendering = Rendering::of_report(&call.dav, call.ask.principal.id, request)?;
     let versions = node::versions(call, file).await?;
-    pages::multistatus(Nodes::Listed(versions), move |multistatus, node| {
-        rendering.write(multistatus, node);
-    })
-    .await
+    let write =
+        move |multistatus: &mut Multistatus, node: &Node| rendering.write(multistatus, node);
+    pages::multistatus(Written::new(Nodes::Listed(versions), write)).await
 }
 
 fn made_of_files_only() -> DavError {

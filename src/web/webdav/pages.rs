@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 
 use super::{Answer, answer};
-use crate::ops::properties::{Found, Search};
+use crate::ops::properties::{Found, Search, Telling, Told};
 use crate::protocol::error::DavError;
 use crate::protocol::xml::Multistatus;
 use crate::web::body::Body;
@@ -34,50 +34,74 @@ impl Paged for Search {
     }
 }
 
-/// A 207 in which `write` says something of each item.
-pub(super) async fn multistatus<P: Paged>(
-    mut pages: P,
-    write: impl Fn(&mut Multistatus, &P::Item) + Send + 'static,
-) -> Answer {
-    let mut multistatus = Multistatus::new();
+/// Something that is told page by page.
+pub(super) trait ToldPages: Send + 'static {
+    /// What the next page adds to a multistatus; `None` when there are no more.
+    fn next_page(&mut self) -> impl Future<Output = Result<Option<Bytes>, DavError>> + Send;
+}
+
+impl<T: Telling + 'static> ToldPages for Told<T> {
+    async fn next_page(&mut self) -> Result<Option<Bytes>, DavError> {
+        Self::next_page(self).await
+    }
+}
+
+/// Pages of which `write` tells each item.
+pub(super) struct Written<P, W> {
+    pages: P,
+    write: W,
+}
+
+impl<P, W> Written<P, W>
+where
+    P: Paged,
+    W: Fn(&mut Multistatus, &P::Item) + Send + 'static,
+{
+    pub(super) fn new(pages: P, write: W) -> Self {
+        Self { pages, write }
+    }
+}
+
+impl<P, W> ToldPages for Written<P, W>
+where
+    P: Paged,
+    W: Fn(&mut Multistatus, &P::Item) + Send + 'static,
+{
+    async fn next_page(&mut self) -> Result<Option<Bytes>, DavError> {
+        let page = self.pages.next_page().await?;
+        Ok(page.map(|page| Multistatus::page(&page, &self.write)))
+    }
+}
+
+/// A 207 of all pages.
+pub(super) async fn multistatus<P: ToldPages>(mut pages: P) -> Answer {
+    let mut begun = vec![Multistatus::beginning()];
     for _ in 0..PAGES_AT_ONCE {
         let Some(page) = pages.next_page().await? else {
-            let body = Body::full(multistatus.finish());
-            return Ok(answer::xml(StatusCode::MULTI_STATUS, body));
+            begun.push(Multistatus::end());
+            return Ok(answer::xml(StatusCode::MULTI_STATUS, Body::pieces(begun)));
         };
-        page.iter().for_each(|item| write(&mut multistatus, item));
+        begun.push(page);
     }
     Ok(answer::xml(
         StatusCode::MULTI_STATUS,
-        streamed(pages, multistatus, write),
+        streamed(pages, begun),
     ))
 }
 
 /// A failure breaks the connection, so that the client notices.
-fn streamed<P: Paged>(
-    pages: P,
-    multistatus: Multistatus,
-    write: impl Fn(&mut Multistatus, &P::Item) + Send + 'static,
-) -> Body {
-    let state = Some((pages, multistatus, write));
-    Body::stream(
-        stream::try_unfold(state, |state| async move {
-            let Some((mut pages, mut multistatus, write)) = state else {
-                return Ok(None);
-            };
-            let begun: Bytes = multistatus.take();
-            if !begun.is_empty() {
-                return Ok(Some((begun, Some((pages, multistatus, write)))));
-            }
+fn streamed<P: ToldPages>(pages: P, begun: Vec<Bytes>) -> Body {
+    let begun = stream::iter(begun.into_iter().map(Ok));
+    let rest = stream::try_unfold(Some(pages), |pages| async move {
+        let Some(mut pages) = pages else {
+            return Ok(None);
+        };
+        Ok(Some(
             match pages.next_page().await.map_err(io::Error::other)? {
-                Some(page) => {
-                    page.iter().for_each(|item| write(&mut multistatus, item));
-                    let written = multistatus.take();
-                    Ok(Some((written, Some((pages, multistatus, write)))))
-                }
-                None => Ok(Some((multistatus.finish(), None))),
-            }
-        })
-        .boxed(),
-    )
+                Some(page) => (page, Some(pages)),
+                None => (Multistatus::end(), None),
+            },
+        ))
+    });
+    Body::stream(begun.chain(rest))
 }

@@ -1,22 +1,25 @@
 //! PROPFIND and PROPPATCH.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::locking::shown;
 use super::{Answer, Call, answer, pages};
 use crate::blobs::Space;
 use crate::lock::UserId;
-use crate::ops::properties::{Found, Look, Patched, Wanted};
+use crate::ops::Dav;
+use crate::ops::properties::{Found, Look, Patched, Telling, Wanted};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Depth;
 use crate::protocol::live::{self, InAllProp, LIVE, Live};
 use crate::protocol::time::Timestamp;
 use crate::protocol::xml::{
     Multistatus, PRINCIPALS, PropertyPatch, PropfindRequest, PropstatWriter, QName, ResponseWriter,
-    parse_propertyupdate, parse_propfind, supported_lock, supported_reports, write_activelock,
-    write_principal, write_privileges,
+    XmlLimits, parse_propertyupdate, parse_propfind, push_href, supported_lock, supported_reports,
+    write_activelock, write_principal, write_privileges,
 };
 use crate::resource::ResourceId;
 use crate::rights::Privilege;
@@ -48,57 +51,100 @@ enum Style {
 
 pub(super) async fn propfind(mut call: Call) -> Answer {
     let depth = call.depth(Depth::Infinity)?;
-    let body = call.xml().await?;
-    let request = parse_propfind(&body, &call.xml_limits())?;
-    let rendering = rendering(&call, request)?;
-    let search = call.dav.search(call.ask, depth, rendering.wanted());
-    pages::multistatus(search.await?, move |multistatus, found| {
-        rendering.write(multistatus, found);
-    })
-    .await
-}
-
-fn rendering(call: &Call, request: PropfindRequest) -> Result<Rendering, DavError> {
-    let all = |which: InAllProp| {
-        let wanted = LIVE
-            .iter()
-            .filter(move |(.., in_all)| which == InAllProp::No || *in_all == InAllProp::Yes);
-        wanted
-            .map(|(live, element, _)| (*live, *element))
-            .collect::<Vec<_>>()
-    };
-    let (mut live, names, style) = match request {
-        PropfindRequest::AllProp { include } => (all(InAllProp::Yes), include, Style::All),
-        PropfindRequest::PropName => (all(InAllProp::No), Vec::new(), Style::Names),
-        PropfindRequest::Named(names) => (Vec::new(), names, Style::Named),
-    };
-    let mut other = Vec::new();
-    for name in names {
-        match live::find(&name) {
-            Some(known) if !live.contains(&known) => live.push(known),
-            Some(_) => {}
-            None => other.push(name),
-        }
-    }
-    let asks_quota = live
-        .iter()
-        .any(|(live, _)| matches!(live, Live::QuotaAvailableBytes | Live::QuotaUsedBytes));
-    let space = if asks_quota {
-        Some(call.dav.space()?)
-    } else {
-        None
-    };
-    Ok(Rendering {
-        live,
-        other,
-        style,
-        space,
+    let words = call.xml().await?;
+    let telling = ToldAsAsked {
+        words: words.clone(),
+        limits: call.xml_limits(),
+        dav: Arc::clone(&call.dav),
         user: call.ask.principal.id,
         now: call.ask.now,
-    })
+        rendering: OnceLock::new(),
+    };
+    let told = call.dav.tell(call.ask, depth, words, telling).await?;
+    pages::multistatus(told).await
+}
+
+/// Reads what was asked for when something has to be told that nobody remembers.
+struct ToldAsAsked {
+    words: Bytes,
+    limits: XmlLimits,
+    dav: Arc<Dav>,
+    user: UserId,
+    now: Timestamp,
+    rendering: OnceLock<Rendering>,
+}
+
+impl ToldAsAsked {
+    fn rendering(&self) -> Result<&Rendering, DavError> {
+        if let Some(rendering) = self.rendering.get() {
+            return Ok(rendering);
+        }
+        let request = parse_propfind(&self.words, &self.limits)?;
+        let rendering = Rendering::of(request, &self.dav, self.user, self.now)?;
+        Ok(self.rendering.get_or_init(|| rendering))
+    }
+}
+
+impl Telling for ToldAsAsked {
+    fn wanted(&self) -> Result<Wanted, DavError> {
+        Ok(self.rendering()?.wanted())
+    }
+
+    fn tell(&self, page: &[Found]) -> Result<Bytes, DavError> {
+        let rendering = self.rendering()?;
+        Ok(Multistatus::page(page, |multistatus, found| {
+            rendering.write(multistatus, found);
+        }))
+    }
+
+    fn is_fleeting(&self) -> bool {
+        let rendering = self.rendering.get();
+        rendering.is_none_or(|rendering| rendering.space.is_some())
+    }
 }
 
 impl Rendering {
+    fn of(
+        request: PropfindRequest,
+        dav: &Dav,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Self, DavError> {
+        let all = |which: InAllProp| {
+            let wanted = LIVE
+                .iter()
+                .filter(move |(.., in_all)| which == InAllProp::No || *in_all == InAllProp::Yes);
+            wanted
+                .map(|(live, element, _)| (*live, *element))
+                .collect::<Vec<_>>()
+        };
+        let (mut live, names, style) = match request {
+            PropfindRequest::AllProp { include } => (all(InAllProp::Yes), include, Style::All),
+            PropfindRequest::PropName => (all(InAllProp::No), Vec::new(), Style::Names),
+            PropfindRequest::Named(names) => (Vec::new(), names, Style::Named),
+        };
+        let mut other = Vec::new();
+        for name in names {
+            match live::find(&name) {
+                Some(known) if !live.contains(&known) => live.push(known),
+                Some(_) => {}
+                None => other.push(name),
+            }
+        }
+        let asks_quota = live
+            .iter()
+            .any(|(live, _)| matches!(live, Live::QuotaAvailableBytes | Live::QuotaUsedBytes));
+        let space = if asks_quota { Some(dav.space()?) } else { None };
+        Ok(Self {
+            live,
+            other,
+            style,
+            space,
+            user,
+            now,
+        })
+    }
+
     fn wanted(&self) -> Wanted {
         let locks = self.style != Style::Names
             && self
@@ -196,10 +242,10 @@ impl Rendering {
             }),
             Live::Owner => p.build(element, |out| write_principal(out, &resource.made_by.0)),
             Live::PrincipalCollectionSet => {
-                p.raw(element, &format!("<D:href>{PRINCIPALS}</D:href>"));
+                p.build(element, |out| push_href(out, PRINCIPALS));
             }
             Live::GetContentLength => {
-                p.text(element, &resource.size().unwrap_or_default().to_string());
+                p.number(element, resource.size().unwrap_or_default());
             }
             Live::GetContentType => p.text(element, &media_type(resource)),
             Live::GetEtag => {

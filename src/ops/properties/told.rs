@@ -1,0 +1,196 @@
+//! A search whose pages are told in words, and told again from memory as long as they are the same.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::answers::{Answer, Question, What};
+use super::super::{Ask, Dav};
+use super::{Collection, Found, Search, Wanted, list, start};
+use crate::protocol::error::DavError;
+use crate::protocol::headers::Depth;
+use crate::store::Grounds;
+use crate::store::tx::Tx;
+
+/// How resources are told. What is told of one depends on nothing but what was asked for, who asks,
+/// what was found and, where locks are told, the time.
+pub trait Telling: Send + Sync {
+    /// What has to be looked up for it. An error says that nobody can tell what is wanted.
+    fn wanted(&self) -> Result<Wanted, DavError>;
+
+    /// What is told of these.
+    fn tell(&self, page: &[Found]) -> Result<Bytes, DavError>;
+
+    /// Whether it depends on something more, by which it is never told twice.
+    fn is_fleeting(&self) -> bool;
+}
+
+/// A search in progress. Each page is one consistent view.
+#[derive(Debug)]
+pub struct Told<T> {
+    dav: Arc<Dav>,
+    telling: T,
+    first: Option<Bytes>,
+    rest: Rest,
+}
+
+#[derive(Debug)]
+enum Rest {
+    Nothing,
+    /// The members of this collection, told for these words.
+    Members(Box<(Ask, Bytes, Collection)>),
+    /// Everything below.
+    Below(Box<Search>),
+}
+
+/// What a transaction came to.
+enum Seen<T> {
+    /// What is known already.
+    Before(Arc<Answer>),
+    /// Something that has to be told.
+    Now(T, Option<Grounds>),
+}
+
+impl Dav {
+    /// [`Dav::search`], told by `telling`, which says the same for the same `words`.
+    pub async fn tell<T: Telling>(
+        self: &Arc<Self>,
+        ask: Ask,
+        depth: Depth,
+        words: Bytes,
+        telling: T,
+    ) -> Result<Told<T>, DavError> {
+        let (first, rest) = if depth == Depth::Infinity {
+            let search = self.search(ask, depth, telling.wanted()?).await?;
+            (None, Rest::Below(Box::new(search)))
+        } else {
+            let (first, below) = self.tell_first(&ask, &words, &telling).await?;
+            let below = below.filter(|_| depth == Depth::One);
+            let members = |below| Rest::Members(Box::new((ask, words, below)));
+            (Some(first), below.map_or(Rest::Nothing, members))
+        };
+        Ok(Told {
+            dav: Arc::clone(self),
+            telling,
+            first,
+            rest,
+        })
+    }
+
+    async fn tell_first<T: Telling>(
+        &self,
+        ask: &Ask,
+        words: &Bytes,
+        telling: &T,
+    ) -> Result<(Bytes, Option<Collection>), DavError> {
+        let question = Question::about(ask, |path| What::First(path, words.clone()));
+        let starting = (self, ask, &question, telling);
+        let seen = self.read(&starting, |txn, (dav, ask, question, telling)| {
+            Box::pin(async move {
+                if let Some(known) = dav.answers.recall(question.as_ref(), txn) {
+                    return Ok(Seen::Before(known));
+                }
+                let mut tx = Tx::noting(txn, ask.now);
+                let found = start(&mut tx, ask, telling.wanted()?).await?;
+                Ok(Seen::Now(found, tx.grounds()))
+            })
+        });
+        let answer = match seen.await? {
+            Seen::Before(answer) => answer,
+            Seen::Now((found, below), grounds) => {
+                let told = telling.tell(std::slice::from_ref(&found))?;
+                let answer = Arc::new(Answer::First(told, below));
+                let grounds = grounds.filter(|_| !telling.is_fleeting());
+                self.answers.keep(question, &answer, grounds);
+                answer
+            }
+        };
+        match &*answer {
+            Answer::First(told, below) => Ok((told.clone(), below.clone())),
+            _ => Err(mistaken()),
+        }
+    }
+
+    /// A page of the members of `below`, and the name behind which there may be more.
+    async fn tell_members<T: Telling>(
+        &self,
+        ask: &Ask,
+        words: &Bytes,
+        below: &Collection,
+        telling: &T,
+    ) -> Result<(Bytes, Option<String>), DavError> {
+        // What is inherited is no part of the question; and a lock is told with the time it has.
+        let lasts = below.inherited.is_empty();
+        let question = lasts.then(|| Question::of(ask, below.page(words)));
+        let listing = (self, ask, &question, below, telling);
+        let seen = self.read(&listing, |txn, (dav, ask, question, below, telling)| {
+            Box::pin(async move {
+                if let Some(known) = dav.answers.recall(question.as_ref(), txn) {
+                    return Ok(Seen::Before(known));
+                }
+                let mut tx = Tx::noting(txn, ask.now);
+                let found = list(&mut tx, ask, telling.wanted()?, below).await?;
+                Ok(Seen::Now(found, tx.grounds()))
+            })
+        });
+        let answer = match seen.await? {
+            Seen::Before(answer) => answer,
+            Seen::Now((found, next), grounds) => {
+                let answer = Arc::new(Answer::Page(telling.tell(&found)?, next));
+                let grounds = grounds.filter(|_| !telling.is_fleeting());
+                self.answers.keep(question, &answer, grounds);
+                answer
+            }
+        };
+        match &*answer {
+            Answer::Page(told, next) => Ok((told.clone(), next.clone())),
+            _ => Err(mistaken()),
+        }
+    }
+}
+
+impl Collection {
+    fn page(&self, words: &Bytes) -> What<'_> {
+        What::Page {
+            collection: self.id,
+            href: self.href.as_str().into(),
+            position: self.position,
+            after: self.after.as_deref().map(Into::into),
+            words: words.clone(),
+        }
+    }
+}
+
+impl<T: Telling> Told<T> {
+    /// What is told of the next resources; `None` when there are no more.
+    pub async fn next_page(&mut self) -> Result<Option<Bytes>, DavError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        match &mut self.rest {
+            Rest::Nothing => Ok(None),
+            Rest::Below(search) => {
+                let page = search.next_page().await?;
+                page.map(|page| self.telling.tell(&page)).transpose()
+            }
+            Rest::Members(members) => {
+                let (ask, words, collection) = &mut **members;
+                let telling = &self.telling;
+                let (told, next) = self
+                    .dav
+                    .tell_members(ask, words, collection, telling)
+                    .await?;
+                match next {
+                    Some(_) => collection.after = next,
+                    None => self.rest = Rest::Nothing,
+                }
+                Ok(Some(told))
+            }
+        }
+    }
+}
+
+/// Questions and answers of one kind belong together.
+fn mistaken() -> DavError {
+    DavError::Internal("an answer to another question was remembered".to_owned())
+}
