@@ -25,7 +25,7 @@ use clap::{Parser, ValueEnum as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 use load::{SCENARIOS, Scenario, cpu};
-use report::{Machine, Measured, Report, Row};
+use report::{Machine, Measured, Report, Row, middle_sync};
 use servers::{AccessLog, Peer, Server, installed};
 
 /// Measures lockkeeper and its peers in turns.
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 
 /// Whether lockkeeper answered everything right.
 fn compare(options: &Options) -> io::Result<bool> {
-    let mut machine = Machine::look(command())?;
+    let mut machine = Machine::look(command());
     let cpu = pin_load();
     machine.is_pinned = cpu.is_some();
     let servers = start_all(options, cpu)?;
@@ -93,7 +93,7 @@ fn compare(options: &Options) -> io::Result<bool> {
     for scenario in SCENARIOS.iter().filter(chosen) {
         rows.push(runtime.block_on(async {
             tokio::select! {
-                row = take_turns(scenario, &servers, options) => Ok(row),
+                row = take_turns(scenario, &servers, options) => row,
                 () = asked_to_stop() => Err(io::Error::other("stopped")),
             }
         })?);
@@ -172,7 +172,11 @@ fn pin_load() -> Option<u32> {
         .then_some(0)
 }
 
-async fn take_turns(scenario: &'static Scenario, servers: &[Server], options: &Options) -> Row {
+async fn take_turns(
+    scenario: &'static Scenario,
+    servers: &[Server],
+    options: &Options,
+) -> io::Result<Row> {
     let mut results = Vec::new();
     for server in servers {
         tell(&format!("{}: preparing {}", scenario.name, server.name));
@@ -181,6 +185,8 @@ async fn take_turns(scenario: &'static Scenario, servers: &[Server], options: &O
             outcome: scenario.prepare(&server.target).await,
         });
     }
+    settle(servers);
+    let sync = middle_sync()?;
     for round in 0..options.rounds {
         let mut turns: Vec<usize> = (0..servers.len()).collect();
         if round % 2 == 1 {
@@ -211,7 +217,11 @@ async fn take_turns(scenario: &'static Scenario, servers: &[Server], options: &O
         }
     }
     tell("");
-    Row { scenario, results }
+    Ok(Row {
+        scenario,
+        results,
+        sync,
+    })
 }
 
 /// Writes out what an earlier run left in the page cache, and waits until no server does anything,

@@ -1,5 +1,6 @@
 //! One kept-alive HTTP/1.1 connection, cheap enough to share a small machine with the server that
-//! it measures. A connection that the server closes is an error.
+//! it measures. A server may announce that it closes the connection, and then pays for a new one;
+//! one that closes it without a word has failed.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     input: BytesMut,
     output: Vec<u8>,
     download: Download,
+    /// The last answer announced the end of this connection.
+    is_closing: bool,
     /// The body of the last answer, if it was to be kept.
     pub(crate) body: Vec<u8>,
     pub(crate) body_length: u64,
@@ -61,14 +64,13 @@ enum Framing {
 
 impl Connection {
     pub(crate) async fn open(target: &Target) -> io::Result<Self> {
-        let stream = TcpStream::connect(target.address).await?;
-        stream.set_nodelay(true)?;
         Ok(Self {
             target: target.clone(),
-            stream,
+            stream: connect(target).await?,
             input: BytesMut::with_capacity(INPUT_BYTES),
             output: Vec::new(),
             download: Download::Keep,
+            is_closing: false,
             body: Vec::new(),
             body_length: 0,
             lock_token: None,
@@ -89,6 +91,11 @@ impl Connection {
         upload: Upload<'_>,
         download: Download,
     ) -> io::Result<u16> {
+        if self.is_closing {
+            self.stream = connect(&self.target).await?;
+            self.input.clear();
+            self.is_closing = false;
+        }
         self.download = download;
         self.write_request(method, path, headers, upload).await?;
         self.read_answer().await
@@ -154,6 +161,8 @@ impl Connection {
                 framing = Framing::Chunked;
             } else if name.eq_ignore_ascii_case("lock-token") {
                 self.lock_token = Some(value.to_owned());
+            } else if name.eq_ignore_ascii_case("connection") {
+                self.is_closing = value.eq_ignore_ascii_case("close");
             }
         }
         match framing {
@@ -235,6 +244,12 @@ impl Connection {
         let words: Vec<&str> = text.split_whitespace().take(12).collect();
         words.join(" ")
     }
+}
+
+async fn connect(target: &Target) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(target.address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn invalid(what: &str, text: &str) -> io::Error {

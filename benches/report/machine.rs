@@ -1,4 +1,4 @@
-//! What it was measured on, and how fast its disk syncs.
+//! What it was measured on, and how fast its disk syncs now.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// Appends whose median is told.
-const SYNCS: usize = 200;
+const SYNCS: usize = 100;
 
 /// The machine, in the words of its own files.
 #[derive(Debug)]
@@ -15,8 +15,6 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) memory_gib: u64,
     pub(crate) system: String,
-    /// The middle one of many: an append of 4 KiB and its `fdatasync`, where the data is.
-    pub(crate) sync: Duration,
     /// Whether servers and load have a CPU each.
     pub(crate) is_pinned: bool,
     /// How the measurement was started.
@@ -25,7 +23,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// To be called before this process is pinned, for then it sees one core.
-    pub(crate) fn look(command: String) -> io::Result<Self> {
+    pub(crate) fn look(command: String) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let after = |text: String, name: &str, end: char| {
             let line = text
@@ -42,19 +40,19 @@ impl Machine {
             .and_then(|number| number.parse::<u64>().ok());
         let release = read("/proc/sys/kernel/osrelease");
         let name = after(read("/etc/os-release"), "PRETTY_NAME", '=');
-        Ok(Self {
+        Self {
             processor: after(read("/proc/cpuinfo"), "model name", ':'),
             cores: available_parallelism().map_or(1, std::num::NonZero::get),
             memory_gib: (kib.unwrap_or_default() + (1 << 19)) >> 20,
             system: format!("{name}, Linux {}", release.trim()),
-            sync: middle_sync()?,
             is_pinned: false,
             command,
-        })
+        }
     }
 }
 
-fn middle_sync() -> io::Result<Duration> {
+/// The middle one of many: an append of 4 KiB and its `fdatasync`, where the data is.
+pub(crate) fn middle_sync() -> io::Result<Duration> {
     let folder = tempfile::tempdir()?;
     let mut file = File::create(folder.path().join("appended"))?;
     let mut times = Vec::new();

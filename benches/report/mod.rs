@@ -9,10 +9,11 @@ mod table;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::load::{Sample, Scenario};
 
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Machine, middle_sync};
 pub(crate) use standing::Standing;
 
 /// All that was measured.
@@ -29,6 +30,8 @@ pub(crate) struct Report {
 pub(crate) struct Row {
     pub(crate) scenario: &'static Scenario,
     pub(crate) results: Vec<Measured>,
+    /// How long a `fdatasync` took before.
+    pub(crate) sync: Duration,
 }
 
 /// What one server did in one scenario.

@@ -35,6 +35,7 @@ fn setting(report: &Report) -> String {
         let right = row.results.iter().filter(|result| result.is_right());
         right.map(|result| result.foreign_cores().median())
     }));
+    let sync = Spread::of(report.rows.iter().map(|row| row.sync.as_secs_f64()));
     let place = if machine.is_pinned {
         "servers on CPU 0, load on CPU 1"
     } else {
@@ -55,7 +56,7 @@ fn setting(report: &Report) -> String {
         machine.processor,
         machine.memory_gib,
         machine.system,
-        short(machine.sync.as_secs_f64() * 1e6),
+        short(1e6 * sync.median()),
         short(foreign.median()),
         short(foreign.max()),
         servers.join("; "),
@@ -109,7 +110,7 @@ fn summary_row(report: &Report, row: &Row) -> String {
         format!("{} / {}", short(one.median()), short(other.median()))
     };
     let late = if standing.is_late { " !" } else { "" };
-    let sync_ms = report.machine.sync.as_secs_f64() * 1e3;
+    let sync_ms = row.sync.as_secs_f64() * 1e3;
     let share = match scenario.connections {
         1 => format!("{:.0} %", 100.0 * sync_ms / ours.p50_ms().median()),
         _ => String::new(),

@@ -75,9 +75,7 @@ impl Serve {
             .map(|(cert, key)| tls::acceptor(cert, key))
             .transpose();
         let tls = tls.map_err(CliError::failed)?;
-        let listener = server::listen(&config.server)
-            .await
-            .map_err(CliError::Failed)?;
+        let listener = server::listen(&config.server).map_err(CliError::Failed)?;
         let address = listener.local_addr()?;
         let metrics = Arc::new(Metrics::default());
         let observer = Arc::clone(&metrics);

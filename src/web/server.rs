@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
@@ -34,6 +34,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_SOON: Duration = Duration::from_millis(200);
 /// After a refusal; what is refused in the meantime is recorded with it.
 const REFUSALS_SOON: Duration = Duration::from_millis(100);
+/// Connections that wait to be accepted. When a whole office comes back at once, each that finds no
+/// place tries again a second later. The system may allow fewer (`net.core.somaxconn`).
+const WAITING_MAX: u32 = 4096;
 /// After a failed accept (mostly: no file descriptors left) it is not tried again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -263,8 +266,19 @@ async fn record_refusals(dav: Arc<Dav>) {
     }
 }
 
-/// Opens the port.
-pub async fn listen(config: &config::Server) -> Result<TcpListener, String> {
+/// Opens the port; to be called within a runtime.
+pub fn listen(config: &config::Server) -> Result<TcpListener, String> {
     let said = |error: io::Error| format!("cannot listen on {}: {error}", config.listen);
-    TcpListener::bind(config.listen).await.map_err(said)
+    bind(config.listen).map_err(said)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart does not wait for the connections of the server before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }

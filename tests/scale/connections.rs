@@ -1,5 +1,7 @@
 //! Many connections at once, each kept open between two requests.
 
+use std::time::Instant;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::site::{Lane, Site};
@@ -12,7 +14,9 @@ pub fn crowd(connections: usize) {
     let site = Site::open(64);
     site.user.put("/file", "content").status(201);
     let before = site.memory();
+    let begin = Instant::now();
     let mut lanes: Vec<Lane> = (0..connections).map(|_| Lane::open(&site.user)).collect();
+    println!("opened in {:.2?}", begin.elapsed());
     for round in 1..=2 {
         for lane in &mut lanes {
             lane.ask("GET", "/file", &[], b"")

@@ -52,7 +52,7 @@ impl Site {
     pub fn open(cache_mib: usize) -> Self {
         let settings = format!(
             "[server]\nconnections_max = 50000\nconnections_per_address_max = 50000\n\
-             requests_per_user_max = 50000\nidle_seconds_max = 86400\n\
+             requests_per_user_max = 50000\nidle_seconds_max = 86400\nheader_seconds_max = 3600\n\
              [store]\ncache_bytes = {}\n\
              [locks]\nper_user_max = 10000000\n\
              [limits]\ncopy_resources_max = 1000000\n\
