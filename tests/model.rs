@@ -387,7 +387,9 @@ async fn refresh(user: User, lock: usize, seconds: u64, model: &mut Model, serve
     }
     if standing.is_some_and(|lock| lock.owner == user) {
         let end = &mut model.deadlines[lock];
-        *end = end.map(|_| deadline);
+        // By less than a second nothing is put off.
+        let put_off = |end| !(end..end + 1000).contains(&deadline);
+        *end = end.map(|end| if put_off(end) { deadline } else { end });
     }
 }
 

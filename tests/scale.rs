@@ -1,6 +1,6 @@
-//! Servers that have grown: millions of resources, long listings, thousands of connections and locks.
-//! Each has a short form, which every run of the tests makes, and a long one, which prints figures.
-//! `LOCKKEEPER_SCALE_…` in the environment changes the counts of the long ones.
+//! Servers that have grown: millions of resources, long listings, thousands of connections and of
+//! locks. Each has a short form, which every run of the tests makes, and a long one, which prints
+//! figures. `LOCKKEEPER_SCALE_…` in the environment changes the counts of the long ones.
 
 #![allow(
     clippy::print_stdout,

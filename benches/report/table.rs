@@ -75,9 +75,9 @@ fn summary(report: &Report) -> String {
         .rows
         .iter()
         .for_each(|row| text += &summary_row(report, row));
-    text + "\n**Bold**: first. !: a p99 above twice that peer's. *: the load generator was near its \
-            own limit; compare the CPU times. \"Of it one sync\": how much of an operation of one \
-            client a single `fdatasync` of this disk is.\n"
+    text + "\n**Bold**: first. !: a p99 above twice that peer's. *: the load generator was near \
+            its own limit; compare the CPU times. \"Of it one sync\": how much of an operation of \
+            one client a single `fdatasync` of this disk is, as measured before the row.\n"
 }
 
 fn summary_row(report: &Report, row: &Row) -> String {

@@ -87,8 +87,8 @@ impl Drop for Taking<'_> {
         let known = counts.entry(self.user).or_default();
         known.running = known.running.saturating_sub(1);
         if self.room.is_some() {
-            // Given up or failed, perhaps with a commit on its way that is in nobody's sum. The next
-            // transaction that counts comes behind it.
+            // Given up or failed, perhaps with a commit on its way that is in nobody's sum. The
+            // next transaction that counts comes behind it.
             known.at_most = None;
         }
     }

@@ -323,7 +323,7 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
-        // Programs that ask many times a second have been heard the first time.
+        // Whoever asks many times a second has been heard, and told, the first time.
         if *granted.lock() != old || old.deadline.is_none() {
             tx.renew_lock(&old, &granted)?;
             let fact = What::Lock(LockChange::Refreshed, granted.lock().into());

@@ -180,7 +180,7 @@ fn over_the_check_out_api() {
         alice,
         "POST",
         &at("checkout"),
-        &json!({ "type": "transient" }),
+        &json!({ "type": "transient", "timeout": 600 }),
     );
     let lock = watch.sees(&["lock.taken /p/f alice"])["lock"]["token"].clone();
     post(

@@ -70,7 +70,11 @@ impl State {
             return refused(in_the_way);
         }
         if let Some(deadline) = self.deadlines.get_mut(&number) {
-            *deadline = call.now + seconds * 1000;
+            let wanted = call.now + seconds * 1000;
+            // By less than a second nothing is put off.
+            if !(*deadline..*deadline + 1000).contains(&wanted) {
+                *deadline = wanted;
+            }
         }
         Answer::Done
     }
