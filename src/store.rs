@@ -33,7 +33,7 @@ pub mod webhooks;
 pub use content::NewContent;
 pub use grounds::Grounds;
 pub use group_commit::{CommitObserver, NoObserver};
-pub use tree::Walk;
+pub use tree::{Reaped, Walk};
 pub use uses::ContentFiles;
 pub use versions::Succession;
 

@@ -5,6 +5,7 @@ use super::Dav;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
+use crate::store::Reaped;
 use crate::store::tx::Tx;
 
 /// How much one transaction of the sweep does, so that requests never wait long for it.
@@ -57,7 +58,8 @@ impl Dav {
     async fn sweep_detached(&self, now: Timestamp) -> Result<(), DavError> {
         let mut commits = self.commits();
         let mut step = REAPED_MIN;
-        while self.reap(now, step).await? > 0 {
+        let mut reaped = self.reap(now, step, None).await?;
+        while reaped.count > 0 {
             let are_others_at_work = commits.has_changed().unwrap_or(false);
             commits.mark_unchanged();
             step = if are_others_at_work {
@@ -65,13 +67,19 @@ impl Dav {
             } else {
                 PAGE.min(step * 2)
             };
+            reaped = self.reap(now, step, Some(&reaped)).await?;
         }
         Ok(())
     }
 
-    async fn reap(&self, now: Timestamp, limit: usize) -> Result<usize, DavError> {
-        self.write(&(now, limit), |txn, (now, limit)| {
-            Box::pin(async move { Ok(Tx::new(txn, *now).reap(*limit).await?) })
+    async fn reap(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        before: Option<&Reaped>,
+    ) -> Result<Reaped, DavError> {
+        self.write(&(now, limit, before), |txn, (now, limit, before)| {
+            Box::pin(async move { Ok(Tx::new(txn, *now).reap(*limit, *before).await?) })
         })
         .await
     }

@@ -20,6 +20,17 @@ pub(super) const SWEEP_ROWS_MAX: usize = 1_000;
 /// Its entry, its whereabouts, its use of content and what becomes of that.
 const ROWS_OF_A_RESOURCE: usize = 4;
 
+/// What a step of removing detached trees did. The next one goes on behind it: until sled has heard
+/// of them, whoever looks from the beginning passes all rows that are gone.
+#[derive(Debug, Clone, Default)]
+pub struct Reaped {
+    /// How many resources it found; 0: there are no more.
+    pub count: usize,
+    tree: Option<ResourceId>,
+    /// The name of the last member that is gone.
+    last: Option<String>,
+}
+
 /// What a path leads to.
 #[derive(Debug)]
 pub struct Walk {
@@ -345,19 +356,19 @@ impl Tx<'_> {
     }
 
     /// Removes up to `limit` resources of detached trees, fewer when they have many properties or
-    /// old versions; returns how many it found.
-    pub async fn reap(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let Some((row, _)) = self.scan(keys::all_detached(), 1).await?.pop() else {
-            return Ok(0);
+    /// old versions, behind those that were removed just before.
+    pub async fn reap(
+        &mut self,
+        limit: usize,
+        before: Option<&Reaped>,
+    ) -> Result<Reaped, StoreError> {
+        let Some(id) = self.next_detached(before).await? else {
+            return Ok(Reaped::default());
         };
-        let id = keys::id_at_end(&row).map(ResourceId);
-        // The root is never detached.
-        let id = id.filter(|id| *id > ResourceId::ROOT).ok_or_else(|| {
-            StoreError::Damaged("a tree that is to be removed has no id of one".to_owned())
-        })?;
-        let members = self.members(id, None, limit).await?;
-        let mut reaped = 0;
-        let mut rows = 0;
+        let before = before.filter(|before| before.tree == Some(id));
+        let behind = before.and_then(|before| before.last.clone());
+        let members = self.members(id, behind.as_deref(), limit).await?;
+        let (mut reaped, mut rows) = (0, 0);
         for member in &members {
             if rows >= SWEEP_ROWS_MAX {
                 break;
@@ -366,9 +377,38 @@ impl Tx<'_> {
             reaped += 1;
         }
         if reaped == members.len() && reaped < limit {
-            self.delete(row);
+            self.delete(keys::detached(id));
         }
-        Ok(reaped + 1)
+        let last = reaped.checked_sub(1).map(|last| members[last].name.clone());
+        Ok(Reaped {
+            count: reaped + 1,
+            tree: Some(id),
+            last: last.or(behind),
+        })
+    }
+
+    /// The tree that is being removed, or another one.
+    async fn next_detached(
+        &mut self,
+        before: Option<&Reaped>,
+    ) -> Result<Option<ResourceId>, StoreError> {
+        let all = keys::all_detached();
+        let mut found = Vec::new();
+        if let Some(tree) = before.and_then(|before| before.tree) {
+            found = self.scan(keys::detached(tree)..all.end.clone(), 1).await?;
+        }
+        if found.is_empty() {
+            found = self.scan(all, 1).await?;
+        }
+        let Some((row, _)) = found.pop() else {
+            return Ok(None);
+        };
+        // The root is never detached.
+        let id = keys::id_at_end(&row).map(ResourceId);
+        let id = id.filter(|id| *id > ResourceId::ROOT);
+        id.map(Some).ok_or_else(|| {
+            StoreError::Damaged("a tree that is to be removed has no id of one".to_owned())
+        })
     }
 }
 
@@ -432,7 +472,7 @@ mod tests {
         let mut tx = Tx::new(&mut *txn, Timestamp(0));
         tx.make_root().await.unwrap();
         tx.mark(keys::detached(ResourceId::ABOVE_ROOT));
-        let reaped = tx.reap(10).await;
+        let reaped = tx.reap(10, None).await.map(|reaped| reaped.count);
         assert!(matches!(reaped, Err(StoreError::Damaged(_))), "{reaped:?}");
         assert!(tx.walk(&DavPath::root()).await.unwrap().found().is_some());
     }

@@ -21,12 +21,15 @@ use super::seal::seal;
 /// While rows are being moved so many times `bytes_max` may gather behind them; then writers wait.
 const BEHIND_MAX: usize = 3;
 
+/// What a row costs in memory beside its bytes, also one that is only known to be gone: those have
+/// to be passed by whoever looks through their range, so there must not be many.
+const ROW_BYTES: usize = 192;
+
 /// Rows that sled does not have yet.
 #[derive(Debug)]
 pub(super) struct Recent {
     active: Overlay,
-    /// What the journal took for `active`. More than it takes in memory when rows change often, so
-    /// it bounds both.
+    /// What `active` takes at most, in the journal and in memory.
     journaled: usize,
     /// From here on they are to be moved.
     bytes_max: usize,
@@ -83,6 +86,7 @@ impl Recent {
         journaled: usize,
         in_sled: impl Fn(&Key) -> bool,
     ) {
+        let rows = changes.len();
         let below = self.moving.as_ref().map(|moving| &moving.rows);
         for (key, value) in changes {
             let is_below = || match below.and_then(|below| below.get(&key)) {
@@ -95,7 +99,7 @@ impl Recent {
                 None => self.active.forget(&key),
             }
         }
-        self.journaled += journaled;
+        self.journaled += journaled + rows * ROW_BYTES;
     }
 
     /// What is to be moved now that commit `number` is the last one, if it is time. `moved`: up to

@@ -188,7 +188,7 @@ fn in_transactions(row: &[u8]) {
         tx.event_secret([0; 16]),
         tx.reserve_ids(1000),
         tx.first_free_id(),
-        tx.reap(10),
+        tx.reap(10, None),
     );
     let resource: Result<Resource, _> = decode(row);
     if let Ok(resource) = resource {

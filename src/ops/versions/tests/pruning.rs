@@ -73,7 +73,7 @@ async fn a_sweep_counts_old_versions_and_leaves_none() {
     }
     dav.delete(&ask("/c", 0)).await.unwrap();
     let step = dav.write(&NOW, |txn, now| {
-        Box::pin(async move { Ok(Tx::new(txn, *now).reap(FILES + 1).await?) })
+        Box::pin(async move { Ok(Tx::new(txn, *now).reap(FILES + 1, None).await?.count) })
     });
     let reaped = step.await.unwrap();
     assert!((2..FILES).contains(&reaped), "{reaped} in one step");
