@@ -227,6 +227,8 @@ impl Server {
 
     /// Everything logged so far.
     pub fn log(&self) -> String {
+        // The server gathers lines for some 10 milliseconds before it writes them.
+        std::thread::sleep(Duration::from_millis(100));
         std::fs::read_to_string(self.folder.path().join("log")).expect("readable")
     }
 
