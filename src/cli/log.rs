@@ -5,6 +5,8 @@
 //! written. What is worse than information is written at once, with all before it. Only what ends
 //! the process on the spot (SIGKILL, a power cut) takes the lines of the last moment with it.
 
+mod line;
+
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,9 +14,12 @@ use std::thread;
 use std::time::Duration;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::line::TextLine;
 use crate::config::{self, LogFormat, LogLevel};
 
 /// How long a line may wait.
@@ -26,21 +31,22 @@ const WAITING_BYTES_MAX: usize = 256 * 1024;
 #[must_use]
 pub(super) fn start(config: &config::Log) -> Flushed {
     let level = match config.level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
     // What libraries say is of interest only when it is bad.
-    let filter = EnvFilter::new(format!("warn,lockkeeper={level}"));
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("lockkeeper", level);
     let lines = Arc::new(Lines::to(io::stderr()));
-    let log = tracing_subscriber::fmt()
-        .with_writer(ToLines(Arc::clone(&lines)))
-        .with_env_filter(filter);
+    let log = tracing_subscriber::fmt::layer().with_writer(ToLines(Arc::clone(&lines)));
+    let registry = tracing_subscriber::registry().with(filter);
     match config.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => registry.with(log.event_format(TextLine)).init(),
+        LogFormat::Json => registry.with(log.json().flatten_event(true)).init(),
     }
     let writing = Arc::clone(&lines);
     // Without the thread, lines are written as soon as they come.

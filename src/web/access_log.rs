@@ -120,8 +120,13 @@ impl Drop for Exchange {
 
 /// Printable ASCII as it is, everything else escaped: a log line is one line.
 fn escaped(bytes: &[u8], chars_max: usize) -> String {
+    let lossy = String::from_utf8_lossy(bytes);
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    if bytes.len() <= chars_max && bytes.iter().all(is_plain) {
+        return lossy.into_owned();
+    }
     let mut text = String::new();
-    for c in String::from_utf8_lossy(bytes).chars().take(chars_max) {
+    for c in lossy.chars().take(chars_max) {
         if c.is_control() || c == '\u{2028}' || c == '\u{2029}' {
             let _ = write!(text, "{}", c.escape_default());
         } else {
@@ -149,8 +154,8 @@ impl http_body::Body for LoggedBody {
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Self { body, exchange, .. } = &mut *self;
         let _core = match &mut exchange.lane {
-            Some(lane) => Some(ready!(lane.poll_enter(cx))),
-            None => None,
+            Some(lane) if body.is_made() => Some(ready!(lane.poll_enter(cx))),
+            _ => None,
         };
         let poll = Pin::new(body).poll_frame(cx);
         match &poll {

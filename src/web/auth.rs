@@ -79,8 +79,8 @@ type Digest = [u8; 32];
 pub struct Authenticator {
     dav: Arc<Dav>,
     remember: Duration,
-    /// New with every process, so that what is remembered is worth nothing outside it.
-    key: [u8; 32],
+    /// Its key is new with every process, so that what is remembered is worth nothing outside it.
+    mac: Hmac<Sha256>,
     remembered: Mutex<HashMap<Digest, Remembered>>,
     /// Counts the changes of users: a verification that began before one is not remembered.
     changes: AtomicU64,
@@ -112,7 +112,7 @@ impl Authenticator {
         Ok(Self {
             dav,
             remember: Duration::from_secs(config.remember_seconds),
-            key,
+            mac: Hmac::new_from_slice(&key).expect("HMAC takes any key length"),
             remembered: Mutex::default(),
             changes: AtomicU64::new(0),
             failures: Mutex::default(),
@@ -251,7 +251,7 @@ impl Authenticator {
     }
 
     fn digest(&self, name: &str, password: &Password) -> Digest {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key length");
+        let mut mac = self.mac.clone();
         mac.update(name.as_bytes());
         mac.update(&[0]);
         mac.update(password.reveal().as_bytes());

@@ -36,12 +36,13 @@ pub(super) struct Progress {
 impl RequestBody {
     /// The body of a real request. A client that sends nothing for `idle_max` is given up.
     pub(super) fn incoming(body: Incoming, idle_max: Duration) -> Self {
-        Self::boxed(body.map_err(from_hyper).boxed(), idle_max)
+        let carries = !body.is_end_stream();
+        Self::of(carries.then(|| body.map_err(from_hyper).boxed()), idle_max)
     }
 
-    fn boxed(source: BoxBody<Bytes, io::Error>, idle_max: Duration) -> Self {
+    fn of(source: Option<BoxBody<Bytes, io::Error>>, idle_max: Duration) -> Self {
         Self {
-            source: Some(source),
+            source,
             idle_max,
             progress: Arc::default(),
         }
@@ -124,7 +125,7 @@ impl From<Bytes> for RequestBody {
     /// A body that is there already.
     fn from(bytes: Bytes) -> Self {
         let source = Full::new(bytes).map_err(|never| match never {}).boxed();
-        Self::boxed(source, Duration::MAX)
+        Self::of(Some(source), Duration::MAX)
     }
 }
 
@@ -197,7 +198,13 @@ fn from_hyper(error: hyper::Error) -> io::Error {
 }
 
 /// What an answer carries.
-pub struct Body(UnsyncBoxBody<Bytes, io::Error>);
+pub struct Body(Content);
+
+enum Content {
+    /// It is there already: nothing is left to do for it.
+    Full(Full<Bytes>),
+    Made(UnsyncBoxBody<Bytes, io::Error>),
+}
 
 impl Body {
     /// Nothing.
@@ -207,22 +214,24 @@ impl Body {
 
     /// Bytes that are there already.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self(
-            Full::new(bytes.into())
-                .map_err(|never| match never {})
-                .boxed_unsync(),
-        )
+        Self(Content::Full(Full::new(bytes.into())))
     }
 
     /// Bytes that are there already, in pieces.
     pub fn pieces(pieces: Vec<Bytes>) -> Self {
-        Self(Pieces(pieces.into()).boxed_unsync())
+        Self(Content::Made(Pieces(pieces.into()).boxed_unsync()))
     }
 
     /// Bytes as they come. An error breaks the connection, so that the client notices. Without a
     /// Content-Length header it goes out in chunks.
     pub fn stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self(StreamBody::new(stream.map(|bytes| bytes.map(Frame::data))).boxed_unsync())
+        let stream = StreamBody::new(stream.map(|bytes| bytes.map(Frame::data)));
+        Self(Content::Made(stream.boxed_unsync()))
+    }
+
+    /// Whether it takes work to make it.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self.0, Content::Made(_))
     }
 }
 
@@ -251,7 +260,7 @@ impl http_body::Body for Pieces {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Body").field(&self.0.size_hint()).finish()
+        f.debug_tuple("Body").field(&self.size_hint()).finish()
     }
 }
 
@@ -263,15 +272,26 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
+        match &mut self.0 {
+            Content::Full(full) => Pin::new(full)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Content::Made(made) => Pin::new(made).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        match &self.0 {
+            Content::Full(full) => full.is_end_stream(),
+            Content::Made(made) => made.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match &self.0 {
+            Content::Full(full) => full.size_hint(),
+            Content::Made(made) => made.size_hint(),
+        }
     }
 }
 
@@ -309,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn a_silent_client_is_given_up() {
         let never = StreamBody::new(futures_util::stream::pending::<io::Result<Frame<Bytes>>>());
-        let mut body = RequestBody::boxed(BodyExt::boxed(never), Duration::from_millis(5));
+        let mut body = RequestBody::of(Some(BodyExt::boxed(never)), Duration::from_millis(5));
         let error = body.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -65,12 +65,22 @@ const UNPARSABLE: u8 = 0x7f;
 const END_OF_HEAD: &[u8; 4] = b"\r\n\r\n";
 /// No name and no value that matters is longer.
 const TEXT_MAX: usize = 32;
+/// Bytes that mean something in some line of a head.
+const MEANING: [bool; 256] = {
+    let mut meaning = [false; 256];
+    meaning[b'\r' as usize] = true;
+    meaning[b'\n' as usize] = true;
+    meaning[b':' as usize] = true;
+    meaning[b'#' as usize] = true;
+    meaning[b' ' as usize] = true;
+    meaning
+};
 
 impl Framing {
     /// Looks at the next bytes of the connection and spoils what must not be believed.
     pub(super) fn pass(&mut self, bytes: &mut [u8]) {
         let mut rest = bytes;
-        while let Some(byte) = rest.first_mut() {
+        while !rest.is_empty() {
             if let Place::Body(left) = self.place {
                 let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
                 let left = left - here as u64;
@@ -85,10 +95,36 @@ impl Framing {
                 rest = &mut rest[here..];
                 continue;
             }
+            let plain = self.pass_plain(rest);
+            if plain > 0 {
+                rest = &mut rest[plain..];
+                continue;
+            }
+            let byte = &mut rest[0];
             self.step(byte);
             self.last = *byte;
             rest = &mut rest[1..];
         }
+    }
+
+    /// The same for the bytes in front that mean nothing where a line of a head has begun, at once.
+    fn pass_plain(&mut self, bytes: &[u8]) -> usize {
+        let in_line = matches!(
+            self.place,
+            Place::Method | Place::Target | Place::FieldName | Place::FieldValue
+        );
+        if !in_line || self.last == b'\r' {
+            return 0;
+        }
+        let means_something = |byte: &u8| MEANING[usize::from(*byte)];
+        let plain = bytes.iter().position(means_something);
+        let plain = plain.unwrap_or(bytes.len());
+        if let Some(last) = bytes[..plain].last() {
+            self.last = *last;
+            let room = TEXT_MAX - self.text.len();
+            self.text.extend_from_slice(&bytes[..plain.min(room)]);
+        }
+        plain
     }
 
     /// Whether a request has begun to arrive and has not ended yet.

@@ -37,11 +37,11 @@ impl<K: Eq + Hash> Turns<K> {
     /// One more for `key`, which waits in its own line for so long.
     pub(super) async fn wait(&self, key: K, time_max: Duration) -> Option<Turn> {
         let of_key = self.of(key);
-        timeout(time_max, of_key.acquire_owned())
-            .await
-            .ok()?
-            .ok()
-            .map(Turn)
+        if let Ok(turn) = Arc::clone(&of_key).try_acquire_owned() {
+            return Some(Turn(turn));
+        }
+        let acquired = timeout(time_max, of_key.acquire_owned()).await;
+        acquired.ok()?.ok().map(Turn)
     }
 
     /// What is left for `key`.
