@@ -194,12 +194,17 @@ pub(super) async fn refusing(
 
 /// Where the root of `lock` is now.
 pub(super) async fn lock_root_href(tx: &mut Tx<'_>, lock: &Lock) -> Result<String, DavError> {
+    let (path, is_collection) = lock_root(tx, lock).await?;
+    Ok(path.href(is_collection))
+}
+
+/// Where the root of a lock is, and whether it is a collection.
+pub(super) async fn lock_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<(DavPath, bool), DavError> {
     let path = tx.path_of(lock.root).await?;
-    let (path, is_collection) = path.ok_or_else(|| {
+    path.ok_or_else(|| {
         DavError::Internal(format!(
             "a lock hangs on resource {}, which is gone",
             lock.root
         ))
-    })?;
-    Ok(path.href(is_collection))
+    })
 }

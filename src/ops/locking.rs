@@ -1,8 +1,10 @@
 //! Taking, refreshing and releasing locks, and seeing them.
 
+use std::borrow::Cow;
+
 use super::access::Principal;
 use super::events::{lock_ended, tell, tell_made};
-use super::gate::{asker, clear, judge, lock_root_href, refused};
+use super::gate::{asker, clear, judge, lock_root, refused};
 use super::visit::{Visit, visit};
 use super::{Ask, Dav};
 use crate::config::Infinite;
@@ -15,7 +17,7 @@ use crate::protocol::headers::{RequestedTimeout, Safe};
 use crate::resource::{Resource, ResourceId};
 use crate::rights::{Privilege, Privileges};
 use crate::store::NewContent;
-use crate::store::engine::Txn;
+use crate::store::engine::{Mode, Txn};
 use crate::store::tx::Tx;
 
 /// Longest comment of a lock.
@@ -164,10 +166,19 @@ impl Dav {
             ));
         }
         let refreshing = (ask, self.granted_seconds(timeout));
-        self.act(ask, &refreshing, |txn, (ask, seconds)| {
-            Box::pin(refresh(txn, ask, *seconds))
-        })
-        .await
+        let looked = self.do_or_note(
+            Mode::ReadDurable,
+            ask,
+            &refreshing,
+            |txn, (ask, seconds)| Box::pin(refresh(txn, ask, *seconds, May::Look)),
+        );
+        if let Some(views) = looked.await? {
+            return Ok(views);
+        }
+        let renewed = self.act(ask, &refreshing, |txn, (ask, seconds)| {
+            Box::pin(refresh(txn, ask, *seconds, May::Renew))
+        });
+        Ok(renewed.await?.unwrap_or_default())
     }
 
     /// UNLOCK.
@@ -296,7 +307,21 @@ async fn conflict(
     Ok(error)
 }
 
-async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockView>, DavError> {
+/// What a refresh may do: who refreshes many times a second renews once, and looks at what is so
+/// already the other times.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum May {
+    Look,
+    Renew,
+}
+
+/// The locks, which run anew. `None`: they would, but it may only look.
+async fn refresh(
+    txn: &mut dyn Txn,
+    ask: &Ask,
+    seconds: u64,
+    may: May,
+) -> Result<Option<Vec<LockView>>, DavError> {
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
     visit.resource()?;
@@ -318,34 +343,59 @@ async fn refresh(txn: &mut dyn Txn, ask: &Ask, seconds: u64) -> Result<Vec<LockV
     for old in submitted {
         let deadline = ask.now.plus_seconds(seconds);
         let asker = asker(ask, &tokens, visit.super_check_in_at(old.root));
-        let around = around_root(&mut tx, &old).await?;
-        let granted = match rules::refresh(&asker, &old, deadline, &around) {
+        let at_root = root_of(&mut tx, &visit, &around, &old).await?;
+        let granted = match rules::refresh(&asker, &old, deadline, &at_root.around) {
             Ok(granted) => granted,
             Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
         };
         // Whoever asks many times a second has been heard, and told, the first time.
         if *granted.lock() != old || old.deadline.is_none() {
+            if may == May::Look {
+                return Ok(None);
+            }
             tx.renew_lock(&old, &granted)?;
             let fact = What::Lock(LockChange::Refreshed, granted.lock().into());
             tell(&mut tx, ask, visit.place_on_way(old.root), fact)?;
         }
-        let href = lock_root_href(&mut tx, &old).await?;
-        let at_root = visit.privileges_at(old.root);
+        let privileges = visit.privileges_at(old.root);
         let lock = granted.lock().clone();
-        views.push(LockView::new(lock, href, &ask.principal, at_root));
+        views.push(LockView::new(
+            lock,
+            at_root.href,
+            &ask.principal,
+            privileges,
+        ));
     }
-    Ok(views)
+    Ok(Some(views))
 }
 
-/// The locks around the root of `lock`, which a request may name from anywhere below.
-async fn around_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<Surroundings, DavError> {
-    let Some((path, _)) = tx.path_of(lock.root).await? else {
-        return Ok(Surroundings::default());
-    };
+/// Where a lock hangs, which a request may name from anywhere below.
+struct AtRoot<'a> {
+    around: Cow<'a, Surroundings>,
+    href: String,
+}
+
+async fn root_of<'a>(
+    tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
+    around: &'a Surroundings,
+    lock: &Lock,
+) -> Result<AtRoot<'a>, DavError> {
+    let look_below = lock.depth == LockDepth::Infinity;
+    if let Some(root) = visit.walk.found().filter(|found| found.id == lock.root) {
+        let around = if look_below {
+            Cow::Owned(tx.surroundings(&visit.walk, true).await?)
+        } else {
+            Cow::Borrowed(around)
+        };
+        let href = visit.path.href(root.is_collection());
+        return Ok(AtRoot { around, href });
+    }
+    let (path, is_collection) = lock_root(tx, lock).await?;
     let walk = tx.walk(&path).await?;
-    Ok(tx
-        .surroundings(&walk, lock.depth == LockDepth::Infinity)
-        .await?)
+    let around = Cow::Owned(tx.surroundings(&walk, look_below).await?);
+    let href = path.href(is_collection);
+    Ok(AtRoot { around, href })
 }
 
 async fn unlock(txn: &mut dyn Txn, ask: &Ask, token: LockToken) -> Result<Lock, DavError> {

@@ -6,12 +6,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use super::engine::StoreError;
 
 /// Memory that is kept for the records of the next group; one that was larger is given back.
 const RECORDS_KEPT_BYTES: usize = 1 << 20;
+
+/// How long a group is waited for at least, where a sync takes less: so long a processor needs for
+/// some twenty commits.
+const PATIENCE_MIN: Duration = Duration::from_millis(1);
 
 /// Hears of every sync, for the metrics.
 pub trait CommitObserver: Send + Sync {
@@ -49,7 +53,6 @@ pub(super) struct Reporting {
 #[derive(Debug)]
 pub(super) struct GroupCommit {
     shared: Arc<Shared>,
-    durable: watch::Receiver<u64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -61,7 +64,6 @@ impl GroupCommit {
         reporting: Reporting,
     ) -> Result<Self, std::io::Error> {
         let shared = Arc::new(Shared::new(durable));
-        let (sender, receiver) = watch::channel(durable);
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("store-sync".to_owned())
@@ -71,19 +73,16 @@ impl GroupCommit {
                     observer,
                     on_failure,
                 } = reporting;
-                let run = AssertUnwindSafe(|| run(&theirs, log, &sender, stopwatch, &*observer));
+                let run = AssertUnwindSafe(|| run(&theirs, log, stopwatch, &*observer));
                 let ended = catch_unwind(run)
                     .unwrap_or_else(|_| Err("the thread that syncs the store panicked".to_owned()));
+                theirs.ended(ended.as_ref().err());
                 if let Err(reason) = ended {
-                    theirs.state().failure.get_or_insert(reason.clone());
-                    theirs.synced.notify_all();
-                    drop(sender);
                     on_failure(&reason);
                 }
             })?;
         Ok(Self {
             shared,
-            durable: receiver,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -94,18 +93,19 @@ impl GroupCommit {
         let mut state = self.shared.state();
         state.applied = number;
         state.records.extend_from_slice(record);
+        let enough = number >= state.awaited;
         drop(state);
-        self.shared.changed.notify_one();
+        if enough {
+            self.shared.changed.notify_one();
+        }
     }
 
     /// Returns when every commit up to `number` is durable.
     pub(super) async fn wait(&self, number: u64) -> Result<(), StoreError> {
-        let mut durable = self.durable.clone();
-        let reached = durable
-            .wait_for(|durable| *durable >= number)
-            .await
-            .map(|_| ());
-        reached.map_err(|_| match self.failure() {
+        let Some(told) = self.shared.ask(number) else {
+            return Ok(());
+        };
+        told.await.map_err(|_| match self.failure() {
             Some(reason) => StoreError::Frozen(reason),
             None => StoreError::Failed("the store was closed before a sync".to_owned()),
         })
@@ -169,10 +169,15 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     applied: u64,
+    /// From this commit on the thread wants to know.
+    awaited: u64,
     durable: u64,
     /// Of the commits that are not written yet.
     records: Vec<u8>,
+    /// Who waits, and for which commit.
+    waiting: Vec<(u64, oneshot::Sender<()>)>,
     ending: bool,
+    ended: bool,
     failure: Option<String>,
 }
 
@@ -181,9 +186,12 @@ impl Shared {
         Self {
             state: Mutex::new(State {
                 applied: durable,
+                awaited: durable + 1,
                 durable,
                 records: Vec::new(),
+                waiting: Vec::new(),
                 ending: false,
+                ended: false,
                 failure: None,
             }),
             changed: Condvar::new(),
@@ -197,11 +205,22 @@ impl Shared {
 
     /// Waits until more than `done` is applied and gives its records; `None` at the end. `written`
     /// is memory to use again.
-    fn next(&self, done: u64, mut written: Vec<u8>) -> Result<Option<(u64, Vec<u8>)>, String> {
-        let idle =
-            |state: &mut State| state.applied <= done && !state.ending && state.failure.is_none();
-        let state = self.changed.wait_while(self.state(), idle);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+    fn next(
+        &self,
+        done: u64,
+        pace: &Pace,
+        mut written: Vec<u8>,
+    ) -> Result<Option<(u64, Vec<u8>)>, String> {
+        let mut state = self.state();
+        for (group, patience) in [(pace.group(), pace.patience()), (1, Duration::MAX)] {
+            let awaited = done + group;
+            let few = |state: &mut State| {
+                state.applied < awaited && !state.ending && state.failure.is_none()
+            };
+            state.awaited = awaited;
+            let waited = self.changed.wait_timeout_while(state, patience, few);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
         if let Some(reason) = &state.failure {
             return Err(reason.clone());
         }
@@ -214,32 +233,96 @@ impl Shared {
         Ok(Some((state.applied, records)))
     }
 
+    /// Tells when every commit up to `number` is durable, or drops the sender if that will never
+    /// be. `None`: it is so already.
+    fn ask(&self, number: u64) -> Option<oneshot::Receiver<()>> {
+        let mut state = self.state();
+        if state.durable >= number {
+            return None;
+        }
+        let (tell, told) = oneshot::channel();
+        if !state.ended {
+            state.waiting.push((number, tell));
+        }
+        Some(told)
+    }
+
     fn durable(&self, number: u64) {
-        self.state().durable = number;
+        let mut state = self.state();
+        state.durable = number;
+        let reached = |(awaited, _): &mut (u64, _)| *awaited <= number;
+        let told: Vec<_> = state.waiting.extract_if(.., reached).collect();
+        drop(state);
         self.synced.notify_all();
+        for (_, tell) in told {
+            // Who has stopped waiting need not know.
+            let _ = tell.send(());
+        }
+    }
+
+    /// The thread ends, and why if something is wrong: who waits will wait in vain.
+    fn ended(&self, failure: Option<&String>) {
+        let mut state = self.state();
+        state.ended = true;
+        if let Some(reason) = failure {
+            state.failure.get_or_insert_with(|| reason.clone());
+        }
+        let in_vain = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.synced.notify_all();
+        drop(in_vain);
+    }
+}
+
+/// How many commits make a group. A sync as soon as there is one would serve that one alone, and
+/// all the others while it runs would make the next group: half of the syncs for nothing, and
+/// nobody at work during the other half. So a group waits for half of those who seem to be at work,
+/// which are as many as the last two groups had. Who is alone waits for nobody.
+#[derive(Debug, Default)]
+struct Pace {
+    last: u64,
+    before: u64,
+    took: Duration,
+}
+
+impl Pace {
+    fn note(&mut self, group: u64, took: Duration) {
+        (self.before, self.last, self.took) = (self.last, group, took);
+    }
+
+    fn group(&self) -> u64 {
+        (self.last.saturating_add(self.before) / 2).max(1)
+    }
+
+    /// Those who have gone are not waited for any longer.
+    fn patience(&self) -> Duration {
+        if self.group() == 1 {
+            Duration::ZERO
+        } else {
+            self.took.max(PATIENCE_MIN)
+        }
     }
 }
 
 fn run(
     shared: &Shared,
     mut log: impl Log,
-    durable: &watch::Sender<u64>,
     stopwatch: fn() -> Duration,
     observer: &dyn CommitObserver,
 ) -> Result<(), String> {
-    let mut done = *durable.borrow();
+    let mut done = shared.state().durable;
+    let mut pace = Pace::default();
     let mut written = Vec::new();
-    while let Some((number, records)) = shared.next(done, written)? {
+    while let Some((number, records)) = shared.next(done, &pace, written)? {
         let begun = stopwatch();
         log.write(&records, number)?;
         log.sync()?;
         // Only after the sync: the note may lag behind the log, never lead.
         log.note(number)?;
-        durable.send_replace(number);
         shared.durable(number);
-        let group_size = usize::try_from(number - done).unwrap_or(usize::MAX);
         let took = stopwatch().saturating_sub(begun);
-        observer.committed(group_size, took);
+        pace.note(number - done, took);
+        observer.committed(usize::try_from(number - done).unwrap_or(usize::MAX), took);
         (done, written) = (number, records);
     }
     Ok(())

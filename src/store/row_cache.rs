@@ -1,9 +1,10 @@
 //! Rows that are read again and again, such as those on the way to a file, in front of an engine
-//! whose reads cost more; and where there are none, as mostly when somebody looks for locks.
+//! whose reads cost more; and ranges with few rows or none, as mostly when somebody looks for locks.
 //!
 //! It cannot grow old: what is kept has its [`Stamp`], and counts only while it has that stamp.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use quick_cache::Weighter;
@@ -16,14 +17,20 @@ const FIXED_BYTES: usize = 128;
 /// About what a row has, by which the memory divides itself.
 const USUAL_BYTES: usize = 256;
 
-/// So many ranges without rows are known, for some 100 bytes each.
-const EMPTY_RANGES_MAX: usize = 16_384;
+/// A range with more rows, or with larger ones, is not kept.
+pub(super) const FEW_ROWS_MAX: usize = 8;
+const FEW_ROWS_BYTES_MAX: usize = 4096;
+/// What all ranges may take.
+const RANGES_BYTES_MAX: u64 = 4 << 20;
+
+/// All rows of a range, in the order of their keys.
+pub(super) type FewRows = Arc<[(Key, Bytes)]>;
 
 /// Rows, of which those that are not asked for go when there are too many.
 pub(super) struct RowCache {
     rows: Cache<Key, Row, Weigh>,
     /// By where they begin.
-    empty_ranges: Cache<Key, Stamp>,
+    ranges: Cache<Key, (Stamp, FewRows), WeighRange>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,24 +50,46 @@ impl Weighter<Key, Row> for Weigh {
     }
 }
 
+#[derive(Debug, Clone)]
+struct WeighRange;
+
+impl Weighter<Key, (Stamp, FewRows)> for WeighRange {
+    fn weight(&self, start: &Key, (_, rows): &(Stamp, FewRows)) -> u64 {
+        (FIXED_BYTES + start.len() + bytes_of(rows)) as u64
+    }
+}
+
+fn bytes_of(rows: &[(Key, Bytes)]) -> usize {
+    rows.iter()
+        .map(|(key, value)| FIXED_BYTES + key.len() + value.len())
+        .sum()
+}
+
 impl RowCache {
     /// Keeps about so many bytes.
     pub(super) fn new(bytes_max: u64) -> Self {
         let rows = usize::try_from(bytes_max).unwrap_or(usize::MAX) / USUAL_BYTES;
         Self {
             rows: Cache::with_weighter(rows, bytes_max, Weigh),
-            empty_ranges: Cache::new(EMPTY_RANGES_MAX),
+            ranges: Cache::with_weighter(
+                usize::try_from(RANGES_BYTES_MAX).unwrap_or(usize::MAX) / USUAL_BYTES,
+                RANGES_BYTES_MAX,
+                WeighRange,
+            ),
         }
     }
 
-    /// Whether the range that begins there had no rows when it had this stamp.
-    pub(super) fn is_empty(&self, start: &Key, stamp: Stamp) -> bool {
-        self.empty_ranges.get(start) == Some(stamp)
+    /// All rows of the range that begins there, as they were when it had this stamp.
+    pub(super) fn range(&self, start: &Key, stamp: Stamp) -> Option<FewRows> {
+        let kept = self.ranges.get(start).filter(|(then, _)| *then == stamp);
+        kept.map(|(_, rows)| rows)
     }
 
-    /// It has none.
-    pub(super) fn note_empty(&self, start: &Key, stamp: Stamp) {
-        self.empty_ranges.insert(start.clone(), stamp);
+    /// These are all that it has.
+    pub(super) fn keep_range(&self, start: &Key, stamp: Stamp, rows: Vec<(Key, Bytes)>) {
+        if rows.len() <= FEW_ROWS_MAX && bytes_of(&rows) <= FEW_ROWS_BYTES_MAX {
+            self.ranges.insert(start.clone(), (stamp, rows.into()));
+        }
     }
 
     /// The row as it was when it had this stamp, or as `read` reads it now.
@@ -116,5 +145,24 @@ mod tests {
         assert_eq!(rows.get(&other, stamp, failed), Err(StoreError::Busy));
         assert_eq!(rows.get(&other, stamp, || Ok(None)), Ok(None));
         assert_eq!(rows.get(&other, stamp, failed), Ok(None));
+    }
+    #[test]
+    fn a_range_counts_as_long_as_nobody_changes_it() {
+        let cache = RowCache::new(1 << 20);
+        let mut stamps = Stamps::default();
+        let start = Bytes::from_static(b"l12345678");
+        let key = Bytes::from_static(b"l12345678t");
+        let range = start.clone()..super::super::keys::after_prefix(&start);
+        let place = Place::of_whole_range(&range).unwrap();
+        let stamp = stamps.at(place);
+        assert_eq!(cache.range(&start, stamp), None);
+        let rows = vec![(key.clone(), Bytes::from_static(b"lock"))];
+        cache.keep_range(&start, stamp, rows.clone());
+        assert_eq!(cache.range(&start, stamp).as_deref(), Some(&rows[..]));
+        stamps.raise([&key]);
+        let stamp = stamps.at(place);
+        assert_eq!(cache.range(&start, stamp), None);
+        cache.keep_range(&start, stamp, vec![rows[0].clone(); FEW_ROWS_MAX + 1]);
+        assert_eq!(cache.range(&start, stamp), None, "too many");
     }
 }

@@ -18,7 +18,6 @@ mod recovery;
 mod seal;
 
 use std::fmt;
-use std::iter;
 use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ use super::engine::{CommitError, Engine, Key, Limits, Mode, Order, Snapshot, Sto
 use super::group_commit::{CommitObserver, GroupCommit, NoObserver};
 use super::overlay::{ENGINE_ROWS, Guard, LIMITS, Overlay, in_order, wrote_in_a_read};
 use super::past::{self, Past, View};
-use super::row_cache::RowCache;
+use super::row_cache::{FEW_ROWS_MAX, RowCache};
 use super::stamps::{Place, Stamp, Stamps};
 
 use journal::{Change, Epoch};
@@ -282,20 +281,24 @@ impl Rows {
             Ok((Bytes::copy_from_slice(&key), unsealed(&key, &value)?))
         };
         let whole = Place::of_whole_range(range).map(|place| self.stamps.at(place));
-        if whole.is_some_and(|stamp| self.cached.is_empty(&range.start, stamp)) {
-            return overlay.merge(Box::new(iter::empty()), range, limit, order);
+        if let Some(few) = whole.and_then(|stamp| self.cached.range(&range.start, stamp)) {
+            let rows = in_order(few.iter().cloned().map(Ok), order);
+            return overlay.merge(rows, range, limit, order);
         }
         read(|| {
             let rows = self
                 .db()?
                 .range::<&Key, _>(&range.start..&range.end)
                 .map(owned);
-            let rows = self.recent.over(in_order(rows, order), range, order);
-            let mut rows = rows.peekable();
-            if let (Some(stamp), None) = (whole, rows.peek()) {
-                self.cached.note_empty(&range.start, stamp);
+            let mut rows = self.recent.over(in_order(rows, order), range, order);
+            if let (Some(stamp), Order::Ascending) = (whole, order) {
+                let first: Vec<_> = rows.by_ref().take(FEW_ROWS_MAX + 1).collect();
+                if let Ok(few) = first.iter().cloned().collect::<Result<Vec<_>, _>>() {
+                    self.cached.keep_range(&range.start, stamp, few);
+                }
+                rows = Box::new(first.into_iter().chain(rows));
             }
-            overlay.merge(Box::new(rows), range, limit, order)
+            overlay.merge(rows, range, limit, order)
         })
     }
 

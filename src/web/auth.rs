@@ -109,10 +109,11 @@ impl Authenticator {
     pub fn new(dav: Arc<Dav>, config: &config::Auth) -> Result<Self, PasswordError> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| PasswordError::Failed(error.to_string()))?;
+        let mac = Hmac::new_from_slice(&key);
         Ok(Self {
             dav,
             remember: Duration::from_secs(config.remember_seconds),
-            mac: Hmac::new_from_slice(&key).expect("HMAC takes any key length"),
+            mac: mac.map_err(|error| PasswordError::Failed(error.to_string()))?,
             remembered: Mutex::default(),
             changes: AtomicU64::new(0),
             failures: Mutex::default(),

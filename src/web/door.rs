@@ -175,7 +175,7 @@ impl Door {
         exchange: &mut Exchange,
     ) -> Response<Body> {
         match reserved::find(request.uri().path()) {
-            Some(Reserved::Api) => self.answer_api(request, peer, now, exchange).await,
+            Some(Reserved::Api) => Box::pin(self.answer_api(request, peer, now, exchange)).await,
             Some(Reserved::ApiDoc) => self.api.describe(request.method(), request.uri().path()),
             _ => self.answer_dav(request, peer, now, exchange).await,
         }
@@ -198,7 +198,10 @@ impl Door {
         match self.admit(&request, credentials, peer, now).await {
             Ok(None) => self.health(),
             Ok(Some(principal)) => match self.take_turn(&principal, exchange).await {
-                Some(lane) => lane.pace(self.dispatch(&principal, now, request)).await,
+                Some(lane) => {
+                    let work = Box::pin(self.dispatch(&principal, now, request));
+                    lane.pace(work).await
+                }
                 None => busy(self.too_many()),
             },
             Err(refusal) => {
@@ -247,7 +250,7 @@ impl Door {
         let request = Request::from_parts(head, body);
         let run = routed.run(context, principal, request);
         match lane {
-            Some(lane) => lane.pace(run).await,
+            Some(lane) => lane.pace(Box::pin(run)).await,
             None => run.await,
         }
     }
@@ -291,7 +294,7 @@ impl Door {
         request: Request<RequestBody>,
     ) -> Response<Body> {
         if let Some(reserved) = reserved::find(request.uri().path()) {
-            return self.own(reserved, principal, now, request).await;
+            return Box::pin(self.own(reserved, principal, now, request)).await;
         }
         webdav::respond(&self.dav, principal, now, request).await
     }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::thread::available_parallelism;
@@ -193,8 +193,7 @@ impl Lane {
     }
 
     /// Does all of this in the lane.
-    pub(super) async fn pace<F: Future>(mut self, work: F) -> F::Output {
-        let mut work = pin!(work);
+    pub(super) async fn pace<F: Future>(mut self, mut work: Pin<Box<F>>) -> F::Output {
         poll_fn(|cx| {
             let _core = ready!(self.poll_enter(cx));
             work.as_mut().poll(cx)
@@ -262,7 +261,8 @@ mod tests {
         let mut all = JoinSet::new();
         for _ in 0..30 {
             let lane = Lane::new(Arc::clone(&cores), ALICE);
-            all.spawn(lane.pace(work(Arc::clone(&at_once), Arc::clone(&most))));
+            let work = work(Arc::clone(&at_once), Arc::clone(&most));
+            all.spawn(lane.pace(Box::pin(work)));
         }
         while let Some(ended) = all.join_next().await {
             ended.unwrap();
@@ -275,8 +275,8 @@ mod tests {
     async fn who_waits_for_something_else_leaves_the_lane() {
         let cores = Cores::new(1);
         let (tell, told) = tokio::sync::oneshot::channel();
-        let waits = Lane::new(Arc::clone(&cores), ALICE).pace(told);
-        let tells = Lane::new(cores, ALICE).pace(async { tell.send(7) });
+        let waits = Lane::new(Arc::clone(&cores), ALICE).pace(Box::pin(told));
+        let tells = Lane::new(cores, ALICE).pace(Box::pin(async { tell.send(7) }));
         let (heard, said) = tokio::join!(waits, tells);
         assert_eq!((heard, said), (Ok(7), Ok(())));
     }

@@ -202,7 +202,7 @@ impl Connection {
         let ended = match tls {
             None => self.speak(stream).await,
             Some(tls) => match timeout(self.patience.head, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.speak(stream).await,
+                Ok(Ok(stream)) => Box::pin(self.speak(stream)).await,
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err("the TLS handshake took too long".to_owned()),
             },

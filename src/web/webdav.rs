@@ -17,6 +17,7 @@ pub(super) use principals::respond as principals;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, RequestBody};
@@ -81,25 +82,30 @@ fn answered(method: &Method, told: &answer::Told, done: Answer) -> Response<Body
     })
 }
 
+/// Each in a place of its own: a request that is being answered takes no more memory than its method
+/// needs.
 async fn dispatch(method: &Method, call: Call) -> Answer {
-    match method.as_str() {
-        "OPTIONS" => Ok(options()),
-        "GET" => content::get(call).await,
-        "HEAD" => content::head(call).await,
-        "PUT" => content::put(call).await,
-        "MKCOL" => content::mkcol(call).await,
-        "DELETE" => relocate::delete(call).await,
-        "COPY" => relocate::copy(call).await,
-        "MOVE" => relocate::relocate(call).await,
-        "PROPFIND" => properties::propfind(call).await,
-        "PROPPATCH" => properties::proppatch(call).await,
-        "REPORT" => history::report(call).await,
-        "LOCK" => locking::lock(call).await,
-        "UNLOCK" => locking::unlock(call).await,
-        _ => Err(DavError::NotAllowedHere(format!(
-            "this server does not know the method; it knows {ALLOW}"
-        ))),
-    }
+    let done: BoxFuture<'_, Answer> = match method.as_str() {
+        "OPTIONS" => return Ok(options()),
+        "GET" => Box::pin(content::get(call)),
+        "HEAD" => Box::pin(content::head(call)),
+        "PUT" => Box::pin(content::put(call)),
+        "MKCOL" => Box::pin(content::mkcol(call)),
+        "DELETE" => Box::pin(relocate::delete(call)),
+        "COPY" => Box::pin(relocate::copy(call)),
+        "MOVE" => Box::pin(relocate::relocate(call)),
+        "PROPFIND" => Box::pin(properties::propfind(call)),
+        "PROPPATCH" => Box::pin(properties::proppatch(call)),
+        "REPORT" => Box::pin(history::report(call)),
+        "LOCK" => Box::pin(locking::lock(call)),
+        "UNLOCK" => Box::pin(locking::unlock(call)),
+        _ => {
+            return Err(DavError::NotAllowedHere(format!(
+                "this server does not know the method; it knows {ALLOW}"
+            )));
+        }
+    };
+    done.await
 }
 
 /// Windows and Office want `MS-Author-Via`, at the root and at every parent too. Though files have
