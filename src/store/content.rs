@@ -130,8 +130,9 @@ impl Tx<'_> {
         self.delete(keys::unused_content(content));
     }
 
-    /// Whether any version of any file uses this content.
+    /// Whether any version of any file uses this content. Looks for the latest one first: of a file
+    /// with many versions of one content the oldest go, and a store passes what is gone one by one.
     pub async fn is_content_used(&mut self, content: ContentId) -> Result<bool, StoreError> {
-        Ok(!self.scan(keys::content_uses(content), 1).await?.is_empty())
+        Ok(self.last_row(keys::content_uses(content)).await?.is_some())
     }
 }

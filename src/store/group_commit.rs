@@ -317,9 +317,10 @@ fn run(
         let begun = stopwatch();
         log.write(&records, number)?;
         log.sync()?;
-        // Only after the sync: the note may lag behind the log, never lead.
-        log.note(number)?;
         shared.durable(number);
+        // Only after the sync, and when nobody waits any more: the note may lag behind the log, never
+        // lead.
+        log.note(number)?;
         let took = stopwatch().saturating_sub(begun);
         pace.note(number - done, took);
         observer.committed(usize::try_from(number - done).unwrap_or(usize::MAX), took);

@@ -1,5 +1,6 @@
 //! Rows that are read again and again, such as those on the way to a file, in front of an engine
-//! whose reads cost more; and ranges with few rows or none, as mostly when somebody looks for locks.
+//! whose reads cost more; and ranges with few rows or none, as mostly when somebody looks for
+//! locks.
 //!
 //! It cannot grow old: what is kept has its [`Stamp`], and counts only while it has that stamp.
 

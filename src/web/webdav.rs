@@ -82,8 +82,8 @@ fn answered(method: &Method, told: &answer::Told, done: Answer) -> Response<Body
     })
 }
 
-/// Each in a place of its own: a request that is being answered takes no more memory than its method
-/// needs.
+/// Each in a place of its own: a request that is being answered takes no more memory than its
+/// method needs.
 async fn dispatch(method: &Method, call: Call) -> Answer {
     let done: BoxFuture<'_, Answer> = match method.as_str() {
         "OPTIONS" => return Ok(options()),
