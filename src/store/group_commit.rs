@@ -247,9 +247,11 @@ impl Shared {
         Some(told)
     }
 
-    fn durable(&self, number: u64) {
+    /// Tells who waits for this commit; returns how many later ones have been applied.
+    fn durable(&self, number: u64) -> u64 {
         let mut state = self.state();
         state.durable = number;
+        let later = state.applied.saturating_sub(number);
         let reached = |(awaited, _): &mut (u64, _)| *awaited <= number;
         let told: Vec<_> = state.waiting.extract_if(.., reached).collect();
         drop(state);
@@ -258,6 +260,7 @@ impl Shared {
             // Who has stopped waiting need not know.
             let _ = tell.send(());
         }
+        later
     }
 
     /// The thread ends, and why if something is wrong: who waits will wait in vain.
@@ -275,23 +278,19 @@ impl Shared {
 }
 
 /// How many commits make a group. A sync as soon as there is one would serve that one alone, and
-/// all the others while it runs would make the next group: half of the syncs for nothing, and
-/// nobody at work during the other half. So a group waits for half of those who seem to be at work,
-/// which are as many as the last two groups had. Who is alone waits for nobody.
+/// all the others while it runs would make the next group: half of the syncs for nothing. A sync
+/// for all of them would leave nobody at work while it runs. So a group waits for half of those who
+/// were at work at the end of the last sync: whom it served, and who came in the meantime. Who is
+/// alone waits for nobody.
 #[derive(Debug, Default)]
 struct Pace {
-    last: u64,
-    before: u64,
+    at_work: u64,
     took: Duration,
 }
 
 impl Pace {
-    fn note(&mut self, group: u64, took: Duration) {
-        (self.before, self.last, self.took) = (self.last, group, took);
-    }
-
     fn group(&self) -> u64 {
-        (self.last.saturating_add(self.before) / 2).max(1)
+        (self.at_work / 2).max(1)
     }
 
     /// Those who have gone are not waited for any longer.
@@ -317,12 +316,13 @@ fn run(
         let begun = stopwatch();
         log.write(&records, number)?;
         log.sync()?;
-        shared.durable(number);
+        let came = shared.durable(number);
         // Only after the sync, and when nobody waits any more: the note may lag behind the log, never
         // lead.
         log.note(number)?;
         let took = stopwatch().saturating_sub(begun);
-        pace.note(number - done, took);
+        let at_work = number - done + came;
+        pace = Pace { at_work, took };
         observer.committed(usize::try_from(number - done).unwrap_or(usize::MAX), took);
         (done, written) = (number, records);
     }
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_durable_before_flush_sync_and_note() {
+    async fn nothing_is_durable_before_write_and_sync() {
         let (group, seen, outcome) = scripted(Arc::new(NoObserver), unexpected);
         group.wait(6).await.expect("it was durable from the start");
         group.applied(7, b"seven");
@@ -485,5 +485,31 @@ mod tests {
         let told = group.wait(7).await.expect_err("it is not durable");
         assert_eq!(told, StoreError::Frozen("no room".to_owned()));
         assert_eq!(seen.iter().count(), 0, "nothing more is synced");
+    }
+    #[test]
+    fn a_group_waits_for_half_of_those_at_work() {
+        for (at_work, group) in [(0, 1), (1, 1), (2, 1), (3, 1), (4, 2), (16, 8)] {
+            let took = Duration::from_millis(7);
+            let pace = Pace { at_work, took };
+            assert_eq!(pace.group(), group);
+            let patience = if group == 1 { Duration::ZERO } else { took };
+            assert_eq!(pace.patience(), patience);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_gone_is_not_waited_for() {
+        let (group, _seen, outcome) = scripted(Arc::new(NoObserver), |_| ());
+        for _ in 0..9 {
+            outcome.send(Ok(())).expect("it runs");
+        }
+        for number in 7..=22 {
+            group.applied(number, b"");
+        }
+        group.wait(22).await.expect("durable");
+        // Eight seem to be at work, and only one comes.
+        group.applied(23, b"");
+        group.wait(23).await.expect("durable");
+        group.stop();
     }
 }

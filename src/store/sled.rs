@@ -9,6 +9,7 @@
 //! they are refused), and its own sums do not cover all that can happen to a row (so each ends with
 //! ours).
 
+mod base;
 mod format;
 mod journal;
 mod numbers;
@@ -477,5 +478,5 @@ fn damaged(error: sled::Error) -> StoreError {
 
 /// Runs a read of sled, which panics on some kinds of damage instead of returning an error.
 fn read<T>(step: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    open::no_panic(|| Ok(step())).unwrap_or_else(|panic| Err(StoreError::Damaged(panic)))
+    base::no_panic(|| Ok(step())).unwrap_or_else(|panic| Err(StoreError::Damaged(panic)))
 }

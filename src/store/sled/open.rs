@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::mem;
 use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{set_hook, take_hook};
 use std::path::{Path, PathBuf};
 use std::sync::{Once, mpsc};
 use std::thread;
@@ -16,14 +16,12 @@ use tokio::sync::watch;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
+use super::base::{Base, COMMIT_ROW, no_panic};
 use super::journal::{Epoch, FILES, Journal, Replayed};
 use super::numbers::{draft_of, note_bytes, noted};
-use super::recent::{Base, Moving};
 use super::seal::{seal, unseal};
 use super::{SledOptions, format};
 
-/// The row that holds the number of the last commit.
-pub(super) const COMMIT_ROW: &[u8] = b"\0commit";
 /// The row that holds the format.
 const FORMAT_ROW: &[u8] = b"\0format";
 
@@ -198,18 +196,6 @@ fn silence_the_open_thread() {
     });
 }
 
-/// Runs `step`; a panic becomes an error with the text of the panic.
-pub(super) fn no_panic<T>(step: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!(
-            "sled panicked: {}",
-            text.unwrap_or("no reason given")
-        ))
-    })
-}
-
 /// The folder being opened, and its errors.
 struct Folder {
     dir: PathBuf,
@@ -300,7 +286,7 @@ impl Folder {
         if !log.journal.has_room() {
             let rows = mem::take(&mut replayed.rows);
             let number = replayed.number;
-            base.take(&Moving { rows, number })?;
+            base.take(&rows, number)?;
             moved.send_replace(number);
         }
         Ok(())

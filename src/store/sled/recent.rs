@@ -2,7 +2,6 @@
 //! reads looks here first. A thread moves them into sled, many at once: what changes often gets
 //! there once, and what comes and goes, as locks do, not at all.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,9 +13,8 @@ use tokio::sync::watch;
 use super::super::engine::{Key, Order};
 use super::super::group_commit::GroupCommit;
 use super::super::overlay::{Overlay, RowIter};
+use super::base::Base;
 use super::journal::Change;
-use super::open::{COMMIT_ROW, no_panic};
-use super::seal::seal;
 
 /// While rows are being moved so many times `bytes_max` may gather behind them; then writers wait.
 const BEHIND_MAX: usize = 3;
@@ -30,7 +28,7 @@ const ROW_BYTES: usize = 192;
 pub(super) struct Recent {
     active: Overlay,
     /// What `active` takes at most, in the journal and in memory.
-    journaled: usize,
+    taken: usize,
     /// From here on they are to be moved.
     bytes_max: usize,
     moving: Option<Arc<Moving>>,
@@ -48,7 +46,7 @@ impl Recent {
     pub(super) fn new(bytes_max: usize, moving: Option<Arc<Moving>>) -> Self {
         Self {
             active: Overlay::default(),
-            journaled: 0,
+            taken: 0,
             bytes_max,
             moving,
         }
@@ -99,14 +97,14 @@ impl Recent {
                 None => self.active.forget(&key),
             }
         }
-        self.journaled += journaled + rows * ROW_BYTES;
+        self.taken += journaled + rows * ROW_BYTES;
     }
 
     /// What is to be moved now that commit `number` is the last one, if it is time. `moved`: up to
     /// which commit sled has everything.
     pub(super) fn ripe(&mut self, number: u64, moved: u64) -> Option<Arc<Moving>> {
         self.forget(moved);
-        if self.journaled < self.bytes_max || self.moving.is_some() {
+        if self.taken < self.bytes_max || self.moving.is_some() {
             return None;
         }
         Some(self.take(number))
@@ -115,7 +113,7 @@ impl Recent {
     /// Everything that is not being moved yet, to be moved. From here on what was being moved
     /// before is not read here any more.
     pub(super) fn take(&mut self, number: u64) -> Arc<Moving> {
-        self.journaled = 0;
+        self.taken = 0;
         let rows = std::mem::take(&mut self.active);
         let moving = Arc::new(Moving { rows, number });
         self.moving = Some(Arc::clone(&moving));
@@ -129,7 +127,7 @@ impl Recent {
 
     /// The commit that must have been moved before more is taken in.
     pub(super) fn waits_for(&self) -> Option<u64> {
-        let full = self.journaled >= self.bytes_max * BEHIND_MAX;
+        let full = self.taken >= self.bytes_max * BEHIND_MAX;
         self.moving
             .as_ref()
             .filter(|_| full)
@@ -148,13 +146,6 @@ pub(super) struct Mover {
 struct Running {
     jobs: Sender<Arc<Moving>>,
     thread: JoinHandle<()>,
-}
-
-/// Where rows are moved to.
-pub(super) struct Base {
-    pub(super) db: sled::Db,
-    /// sled's log with a descriptor of our own, for its `flush` does not sync.
-    pub(super) log: File,
 }
 
 impl Mover {
@@ -207,38 +198,10 @@ fn run(base: &Base, jobs: &Receiver<Arc<Moving>>, moved: &watch::Sender<u64>, gr
         if group.wait_blocking(job.number).is_err() {
             return;
         }
-        if let Err(reason) = base.take(&job) {
+        if let Err(reason) = base.take(&job.rows, job.number) {
             group.fail(reason);
             return;
         }
         moved.send_replace(job.number);
-    }
-}
-
-impl Base {
-    /// Writes these rows, and then the number of the last commit among them. A crash in between
-    /// leaves some of them; all are in the journal and are written again.
-    pub(super) fn take(&self, moving: &Moving) -> Result<(), String> {
-        no_panic(|| {
-            for (key, value) in moving.rows.changes() {
-                let put = match value {
-                    Some(value) => self.db.insert(key, seal(key, value)),
-                    None => self.db.remove(key),
-                };
-                put.map_err(|error| format!("sled cannot write: {error}"))?;
-            }
-            self.sync()?;
-            let number = moving.number.to_be_bytes();
-            let put = self.db.insert(COMMIT_ROW, seal(COMMIT_ROW, &number));
-            put.map_err(|error| format!("sled cannot write: {error}"))?;
-            self.sync()
-        })
-    }
-
-    pub(super) fn sync(&self) -> Result<(), String> {
-        let flushed = self.db.flush();
-        flushed.map_err(|error| format!("sled cannot flush: {error}"))?;
-        let synced = self.log.sync_data();
-        synced.map_err(|error| format!("sled's log cannot be synced: {error}"))
     }
 }
