@@ -317,8 +317,8 @@ fn run(
         log.write(&records, number)?;
         log.sync()?;
         let came = shared.durable(number);
-        // Only after the sync, and when nobody waits any more: the note may lag behind the log, never
-        // lead.
+        // Only after the sync, and when nobody waits any more: the note may lag behind the log,
+        // never lead.
         log.note(number)?;
         let took = stopwatch().saturating_sub(begun);
         let at_work = number - done + came;
