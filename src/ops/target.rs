@@ -14,6 +14,8 @@ pub enum Target {
     Path(DavPath),
     /// The resource with this id, wherever it is.
     Id(ResourceId),
+    /// The second of these, as long as the first is the collection that holds it.
+    Within(ResourceId, ResourceId),
     /// What is, or could be, called so in the collection with this id.
     Member(ResourceId, Name),
 }
@@ -51,6 +53,7 @@ impl fmt::Display for Target {
         match self {
             Self::Path(path) => path.fmt(f),
             Self::Id(id) => write!(f, "resource {id}"),
+            Self::Within(parent, id) => write!(f, "resource {id} in resource {parent}"),
             Self::Member(parent, name) => write!(f, "{} in resource {parent}", name.as_str()),
         }
     }

@@ -185,7 +185,7 @@ pub(super) async fn visit_target<'a>(
 ) -> Result<Visit<'a>, DavError> {
     let (path, named) = match target {
         Target::Path(path) => (path.clone(), None),
-        Target::Id(id) => (path_of(tx, *id).await?, Some(*id)),
+        Target::Id(id) | Target::Within(_, id) => (path_of(tx, *id).await?, Some(*id)),
         Target::Member(parent, name) => {
             let path = path_of(tx, *parent).await?;
             (path.member(name.clone()), Some(*parent))
@@ -196,6 +196,11 @@ pub(super) async fn visit_target<'a>(
     // The id of something hidden is one that nobody ever had: not even a way to a gap.
     let hidden = |id| !visit.privileges_at(id).has(Privilege::Read);
     if named.is_some_and(hidden) {
+        return Err(DavError::NotFound);
+    }
+    if let Target::Within(parent, _) = target
+        && visit.walk.parent().map(|above| above.id) != Some(*parent)
+    {
         return Err(DavError::NotFound);
     }
     Ok(visit)

@@ -13,9 +13,10 @@ use super::engine::StoreError;
 /// Memory that is kept for the records of the next group; one that was larger is given back.
 const RECORDS_KEPT_BYTES: usize = 1 << 20;
 
-/// How long a group is waited for at least, where a sync takes less: so long a processor needs for
-/// some twenty commits.
+/// How long a group is waited for, whatever a sync takes: in the least time a processor makes some
+/// twenty commits, and for longer nobody should wait for somebody who may have gone.
 const PATIENCE_MIN: Duration = Duration::from_millis(1);
+const PATIENCE_MAX: Duration = Duration::from_millis(10);
 
 /// Hears of every sync, for the metrics.
 pub trait CommitObserver: Send + Sync {
@@ -298,7 +299,7 @@ impl Pace {
         if self.group() == 1 {
             Duration::ZERO
         } else {
-            self.took.max(PATIENCE_MIN)
+            self.took.clamp(PATIENCE_MIN, PATIENCE_MAX)
         }
     }
 }
@@ -486,6 +487,7 @@ mod tests {
         assert_eq!(told, StoreError::Frozen("no room".to_owned()));
         assert_eq!(seen.iter().count(), 0, "nothing more is synced");
     }
+
     #[test]
     fn a_group_waits_for_half_of_those_at_work() {
         for (at_work, group) in [(0, 1), (1, 1), (2, 1), (3, 1), (4, 2), (16, 8)] {

@@ -147,6 +147,7 @@ mod tests {
         assert_eq!(rows.get(&other, stamp, || Ok(None)), Ok(None));
         assert_eq!(rows.get(&other, stamp, failed), Ok(None));
     }
+
     #[test]
     fn a_range_counts_as_long_as_nobody_changes_it() {
         let cache = RowCache::new(1 << 20);

@@ -145,3 +145,28 @@ async fn the_servers_own_names_are_nobodys() {
     let moved = dav.relocate(&inner, up, Overwrite::Yes).await;
     assert_eq!(moved, Err(DavError::Reserved));
 }
+
+#[tokio::test]
+async fn what_has_left_its_collection_is_not_found_there() {
+    let dav = Dav::memory(NOW).await;
+    for at in ["/a", "/b", "/a/c"] {
+        dav.make_collection(&Ask::of(path(at), NOW)).await.unwrap();
+    }
+    let id_of = async |at| dav.find(&Ask::of(path(at), NOW)).await.unwrap().id;
+    let (above, id) = (id_of("/a").await, id_of("/a/c").await);
+    let inside = Ask {
+        target: Target::Within(above, id),
+        ..Ask::of(path("/"), NOW)
+    };
+    assert_eq!(dav.find(&inside).await.unwrap().id, id);
+    let below_it = Ask {
+        target: Target::Within(id, above),
+        ..inside.clone()
+    };
+    assert_eq!(dav.find(&below_it).await, Err(DavError::NotFound));
+    let from = Ask::of(path("/a/c"), NOW);
+    dav.relocate(&from, &path("/b/c"), Overwrite::No)
+        .await
+        .unwrap();
+    assert_eq!(dav.find(&inside).await, Err(DavError::NotFound));
+}

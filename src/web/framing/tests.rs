@@ -127,3 +127,41 @@ fn a_request_has_begun_until_its_body_has_ended() {
     assert!(begun("1"));
     assert!(!begun("2"));
 }
+
+/// Without looking at more than one byte at a time.
+fn pass_one_by_one(framing: &mut Framing, bytes: &mut [u8]) {
+    for byte in bytes {
+        if let Place::Body(_) = framing.place {
+            framing.pass(std::slice::from_mut(byte));
+        } else {
+            framing.step(byte);
+            framing.last = *byte;
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn bytes_that_mean_nothing_may_be_passed_at_once(
+        pieces in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "GET ", "PUT", "/a", "/%23", "#", " ", " HTTP/1.1", "\r\n", "\r", "\n", ":", "Host: h",
+                "Content-Length: 5", "content-length", "Transfer-Encoding: chunked", "chunked", "5",
+                "\r\n\r\n", "hello", "0\r\n\r\n", "a-name-that-is-longer-than-any-that-matters: x",
+            ]),
+            0..30,
+        ),
+        cut in 0_usize..200,
+    ) {
+        let text = pieces.concat();
+        let (mut whole, mut single) = (text.clone().into_bytes(), text.into_bytes());
+        let (mut by_run, mut by_byte) = (Framing::default(), Framing::default());
+        let (front, back) = whole.split_at_mut(cut.min(single.len()));
+        by_run.pass(front);
+        by_run.pass(back);
+        pass_one_by_one(&mut by_byte, &mut single);
+        proptest::prop_assert_eq!(whole, single);
+        proptest::prop_assert_eq!(by_run.place, by_byte.place);
+        proptest::prop_assert_eq!(by_run.length, by_byte.length);
+    }
+}

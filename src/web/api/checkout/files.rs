@@ -1,5 +1,7 @@
 //! Finding projects, folders and files by their ids, reading files and uploading new versions.
 
+use std::mem;
+
 use http::{HeaderValue, header};
 
 use super::dto::{HexId, Listing, ProjectDto, ProjectInodeDto, lock_id_of_field};
@@ -9,6 +11,7 @@ use crate::ops::content::{Manner, Source, Then};
 use crate::ops::detail::Detail;
 use crate::ops::intake::Intake;
 use crate::ops::properties::{Found, Look, Wanted};
+use crate::ops::target::Target;
 use crate::protocol::error::{DavError, RefusingLock};
 use crate::protocol::headers::{Conditions, Depth};
 use crate::protocol::path::DavPath;
@@ -195,6 +198,9 @@ pub(super) async fn upload(mut call: Call) -> Answered {
     if inode.folder() != Some(folder) {
         return Err(DavError::NotFound.into());
     }
+    // It may be moved while its next version is on the way.
+    let inside = Target::Within(folder, inode.detail.resource.id);
+    let anywhere = mem::replace(&mut inode.ask.target, inside);
     inode.ask.conditions = Conditions::from_headers(&call.headers)?;
     may_upload(&call, &inode.ask).await?;
     let mut form = call.multipart()?;
@@ -206,6 +212,7 @@ pub(super) async fn upload(mut call: Call) -> Answered {
     let content = intake.finish(file.media_type.filter(generic)).await?;
     let uploaded = call.dav.upload(&inode.ask, content, manner).await?;
     inode.detail.resource = uploaded.file;
+    inode.ask.target = anywhere;
     Ok(ok(inode.dto_anew(&call).await))
 }
 
