@@ -145,7 +145,8 @@ proptest::proptest! {
     fn bytes_that_mean_nothing_may_be_passed_at_once(
         pieces in proptest::collection::vec(
             proptest::sample::select(vec![
-                "GET ", "PUT", "/a", "/%23", "#", " ", " HTTP/1.1", "\r\n", "\r", "\n", ":", "Host: h",
+                "GET ", "PUT", "/a", "/%23", "#", " ", " HTTP/1.1", "\r\n", "\r", "\n", ":",
+                "Host: h",
                 "Content-Length: 5", "content-length", "Transfer-Encoding: chunked", "chunked", "5",
                 "\r\n\r\n", "hello", "0\r\n\r\n", "a-name-that-is-longer-than-any-that-matters: x",
             ]),
