@@ -66,12 +66,12 @@ pub(super) async fn end_check_out(
     let here = tx.locks_on(resource).await?;
     if here.is_empty() {
         let above = tx.surroundings(&visit.walk, false).await?.covering;
-        return Err(DavError::NotLocked(refusing(tx, &above).await?));
+        return Err(DavError::NotLocked(refusing(tx, visit, &above).await?));
     }
     let asker = asker(ask, &[], visit.super_check_in_at(resource));
     let ended = match rules::check_in(&asker, &here) {
         Ok(ended) => ended,
-        Err(refusal) => return Err(not_yours(tx, refusal).await?),
+        Err(refusal) => return Err(not_yours(tx, visit, refusal).await?),
     };
     for ended in &ended {
         lock_ended(tx, ask, ended.lock(), visit.place())?;
@@ -110,7 +110,9 @@ async fn steal(
     let asker = asker(ask, &[], visit.super_check_in_at(resource));
     let (ended, granted) = match rules::steal(&asker, &victim, heir, &around) {
         Ok(stolen) => stolen,
-        Err(refusal) => return Err(refused(&mut tx, refusal, DavError::LockConflict).await?),
+        Err(refusal) => {
+            return Err(refused(&mut tx, &visit, refusal, DavError::LockConflict).await?);
+        }
     };
     for ended in &ended {
         tx.end_lock(ended).await?;

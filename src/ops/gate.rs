@@ -115,7 +115,7 @@ pub(super) async fn clear(
     let around = tx.surroundings(&visit.walk, look_below).await?;
     let at = visit.walk.found().or_else(|| visit.walk.parent());
     let at = at.map_or(ResourceId::ROOT, |found| found.id);
-    let cleared = check(tx, dav, ask, (doing, at), &around).await?;
+    let cleared = check(tx, dav, (ask, visit), (doing, at), &around).await?;
     visit.require_free_name()?;
     Ok(cleared)
 }
@@ -131,7 +131,8 @@ pub(super) async fn clear_vacated(
     visit.require_write(tx, Doing::Make).await?;
     let mut around = tx.surroundings(&visit.walk, false).await?;
     around.here.clear();
-    let cleared = check(tx, dav, ask, (Doing::Make, parent), &around).await?;
+    let at = (Doing::Make, parent);
+    let cleared = check(tx, dav, (ask, visit), at, &around).await?;
     visit.require_free_name()?;
     Ok(cleared)
 }
@@ -139,7 +140,7 @@ pub(super) async fn clear_vacated(
 async fn check(
     tx: &mut Tx<'_>,
     dav: &Dav,
-    ask: &Ask,
+    (ask, visit): (&Ask, &Visit<'_>),
     (doing, at): (Doing, ResourceId),
     around: &Surroundings,
 ) -> Result<Cleared, DavError> {
@@ -148,7 +149,7 @@ async fn check(
     let asker = asker(ask, &tokens, SuperCheckIn::NotHeld);
     match rules::check(dav.config.locks.policy, &asker, doing, at, around) {
         Ok(cleared) => Ok(cleared),
-        Err(refusal) => Err(refused(tx, refusal, DavError::Locked).await?),
+        Err(refusal) => Err(refused(tx, visit, refusal, DavError::Locked).await?),
     }
 }
 
@@ -156,13 +157,14 @@ async fn check(
 /// error each.
 pub(super) async fn refused(
     tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
     refusal: Refusal,
     error: impl Fn(Vec<RefusingLock>) -> DavError,
 ) -> Result<DavError, DavError> {
     match refusal {
-        Refusal::Here(locks) => Ok(error(refusing(tx, &locks).await?)),
+        Refusal::Here(locks) => Ok(error(refusing(tx, visit, &locks).await?)),
         Refusal::Below(locks) => {
-            let mut refusing = refusing(tx, &locks).await?;
+            let mut refusing = refusing(tx, visit, &locks).await?;
             refusing.sort_by(|one, other| one.href.cmp(&other.href));
             let member = |lock: RefusingLock| MemberError {
                 href: lock.href.clone(),
@@ -178,12 +180,13 @@ pub(super) async fn refused(
 /// What is told of locks that said no.
 pub(super) async fn refusing(
     tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
     locks: &[Lock],
 ) -> Result<Vec<RefusingLock>, DavError> {
     let mut refusing = Vec::with_capacity(locks.len());
     for lock in locks {
         refusing.push(RefusingLock {
-            href: lock_root_href(tx, lock).await?,
+            href: lock_root_href(tx, visit, lock).await?,
             kind: lock.kind,
             holder: lock.holder.clone(),
             expires: lock.deadline,
@@ -193,14 +196,25 @@ pub(super) async fn refusing(
 }
 
 /// Where the root of `lock` is now.
-pub(super) async fn lock_root_href(tx: &mut Tx<'_>, lock: &Lock) -> Result<String, DavError> {
-    let (path, is_collection) = lock_root(tx, lock).await?;
+pub(super) async fn lock_root_href(
+    tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
+    lock: &Lock,
+) -> Result<String, DavError> {
+    let (path, is_collection) = lock_root(tx, visit, lock).await?;
     Ok(path.href(is_collection))
 }
 
-/// Where the root of a lock is, and whether it is a collection.
-pub(super) async fn lock_root(tx: &mut Tx<'_>, lock: &Lock) -> Result<(DavPath, bool), DavError> {
-    let path = tx.path_of(lock.root).await?;
+/// Where the root of a lock is, and whether it is a collection. Mostly it is on the way.
+pub(super) async fn lock_root(
+    tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
+    lock: &Lock,
+) -> Result<(DavPath, bool), DavError> {
+    let path = match visit.walk.path_to(lock.root)? {
+        Some(found) => Some(found),
+        None => tx.path_of(lock.root).await?,
+    };
     path.ok_or_else(|| {
         DavError::Internal(format!(
             "a lock hangs on resource {}, which is gone",

@@ -297,7 +297,7 @@ async fn conflict(
     visit: &Visit<'_>,
     refusal: Refusal,
 ) -> Result<DavError, DavError> {
-    let mut error = refused(tx, refusal, DavError::LockConflict).await?;
+    let mut error = refused(tx, visit, refusal, DavError::LockConflict).await?;
     if let DavError::Members(members) = &mut error {
         members.push(MemberError {
             href: visit.path.href(true),
@@ -346,7 +346,7 @@ async fn refresh(
         let at_root = root_of(&mut tx, &visit, &around, &old).await?;
         let granted = match rules::refresh(&asker, &old, deadline, &at_root.around) {
             Ok(granted) => granted,
-            Err(refusal) => return Err(refused(&mut tx, refusal, DavError::Locked).await?),
+            Err(refusal) => return Err(refused(&mut tx, &visit, refusal, DavError::Locked).await?),
         };
         // Whoever asks many times a second has been heard, and told, the first time.
         if *granted.lock() != old || old.deadline.is_none() {
@@ -391,7 +391,7 @@ async fn root_of<'a>(
         let href = visit.path.href(root.is_collection());
         return Ok(AtRoot { around, href });
     }
-    let (path, is_collection) = lock_root(tx, lock).await?;
+    let (path, is_collection) = lock_root(tx, visit, lock).await?;
     let walk = tx.walk(&path).await?;
     let around = Cow::Owned(tx.surroundings(&walk, look_below).await?);
     let href = path.href(is_collection);
@@ -424,12 +424,16 @@ pub(super) async fn end_named(
             tx.end_lock(&ended).await?;
             Ok(lock)
         }
-        Err(refusal) => Err(not_yours(tx, refusal).await?),
+        Err(refusal) => Err(not_yours(tx, visit, refusal).await?),
     }
 }
 
-pub(super) async fn not_yours(tx: &mut Tx<'_>, refusal: Refusal) -> Result<DavError, DavError> {
-    refused(tx, refusal, |mut locks| match locks.pop() {
+pub(super) async fn not_yours(
+    tx: &mut Tx<'_>,
+    visit: &Visit<'_>,
+    refusal: Refusal,
+) -> Result<DavError, DavError> {
+    refused(tx, visit, refusal, |mut locks| match locks.pop() {
         Some(lock) => DavError::NotYourLock(lock),
         None => DavError::TokenMismatch,
     })

@@ -277,7 +277,7 @@ pub(super) async fn locks_in_force(
 ) -> Result<Vec<LockView>, DavError> {
     let mut views = Vec::new();
     for lock in tx.surroundings(&visit.walk, false).await?.in_force() {
-        let href = lock_root_href(tx, lock).await?;
+        let href = lock_root_href(tx, visit, lock).await?;
         let at_root = visit.privileges_at(lock.root);
         views.push(LockView::new(lock.clone(), href, &ask.principal, at_root));
     }

@@ -150,7 +150,7 @@ async fn carry_locks(
     travelling.extend(tx.locks_below(resource.id).await?);
     match rules::carry(travelling, &covering) {
         Ok(_) => Ok(()),
-        Err(refusal) => Err(refused(tx, refusal, DavError::Locked).await?),
+        Err(refusal) => Err(refused(tx, &landing.visit, refusal, DavError::Locked).await?),
     }
 }
 
@@ -196,7 +196,9 @@ async fn merge_locks(
     if !tx.locks_on(target.id).await?.is_empty() {
         let ended = match rules::yield_to(locks) {
             Ok(ended) => ended,
-            Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
+            Err(refusal) => {
+                return Err(refused(tx, &landing.visit, refusal, DavError::Locked).await?);
+            }
         };
         for ended in &ended {
             lock_released(tx, ask, ended.lock(), place.clone())?;
@@ -212,7 +214,7 @@ async fn merge_locks(
     };
     let granted = match rules::carry(locks.iter().map(moved).collect(), &covering) {
         Ok(granted) => granted,
-        Err(refusal) => return Err(refused(tx, refusal, DavError::Locked).await?),
+        Err(refusal) => return Err(refused(tx, &landing.visit, refusal, DavError::Locked).await?),
     };
     let above = landing.visit.walk.ancestor_ids();
     for (old, granted) in locks.iter().zip(&granted) {

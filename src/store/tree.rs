@@ -68,6 +68,16 @@ impl Walk {
         &self.chain
     }
 
+    /// The path of a resource on the way, and whether that is a collection; `None` when it is not
+    /// on the way.
+    pub fn path_to(&self, id: ResourceId) -> Result<Option<(DavPath, bool)>, StoreError> {
+        let Some(index) = self.chain.iter().position(|step| step.id == id) else {
+            return Ok(None);
+        };
+        let path = path_along(&self.chain[..=index])?;
+        Ok(Some((path, self.chain[index].is_collection())))
+    }
+
     /// Forgets that the last resource on the way exists.
     pub fn hide_last(&mut self) {
         if self.chain.len() > 1 {

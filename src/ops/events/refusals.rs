@@ -172,13 +172,25 @@ async fn refusal(
     ask: &Ask,
     error: &DavError,
 ) -> Result<Option<Event>, StoreError> {
+    let refusing: Vec<_> = refusing(error).take(FACTS_MAX).collect();
+    if refusing.is_empty() {
+        return Ok(None);
+    }
     let mut tx = Tx::new(txn, ask.now);
-    let mut by = Vec::new();
-    for lock in refusing(error).take(FACTS_MAX) {
+    let Ok(visit) = visit(&mut tx, ask).await else {
+        return Ok(None);
+    };
+    let mut by = Vec::with_capacity(refusing.len());
+    for lock in refusing {
         let Ok(root) = DavPath::parse(&lock.href, usize::MAX) else {
             continue;
         };
-        by.extend(tx.place_at(&root).await?.map(|root| Obstacle {
+        let on_way = visit.walk.chain().get(root.names().len());
+        let root = match on_way.filter(|_| visit.path.is_within(&root)) {
+            Some(step) => Some(visit.place_on_way(step.id)),
+            None => tx.place_at(&root).await?,
+        };
+        by.extend(root.map(|root| Obstacle {
             root,
             kind: lock.kind,
             holder: lock.holder.clone(),
@@ -187,9 +199,6 @@ async fn refusal(
     if by.is_empty() {
         return Ok(None);
     }
-    let Ok(visit) = visit(&mut tx, ask).await else {
-        return Ok(None);
-    };
     let what = What::Refused { by, times: 1 };
     Ok(Some(event_of(ask, visit.place(), what)))
 }
