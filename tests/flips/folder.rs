@@ -139,8 +139,11 @@ impl Damage {
     }
 }
 
-fn size(file: &Path) -> u64 {
-    file.metadata().unwrap().len()
+/// How long a file is without the room that is kept at its end, where nothing can be damaged.
+fn size(path: &Path) -> u64 {
+    let content = fs::read(path).unwrap();
+    let last = content.iter().rposition(|byte| *byte != 0);
+    last.map_or(0, |last| last as u64 + 1)
 }
 
 fn below(dice: &mut Dice, bound: u64) -> u64 {

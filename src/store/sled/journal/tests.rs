@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const HEAD_BYTES: usize = MAGIC.len() + 8;
+
 type Rows = Vec<(Key, Option<Bytes>)>;
 
 fn rows(replayed: &Replayed) -> Rows {
@@ -109,8 +111,10 @@ proptest! {
         write(&mut journal, 1, &commits);
         let path = dir.path().join(FILES[file]);
         let mut content = fs::read(&path).unwrap();
-        if !content.is_empty() {
-            let place = place.index(content.len());
+        // Behind them is room for more.
+        let records = content.iter().rposition(|byte| *byte != 0);
+        if let Some(last) = records {
+            let place = place.index(last + 1);
             if cuts { content.truncate(place) } else { content[place] ^= 1 }
             fs::write(&path, content).unwrap();
         }
@@ -151,4 +155,24 @@ fn records_of_another_opening_are_not_read() {
     write(&mut journal, 2, &[one(9)]);
     let replayed = open(dir.path(), 1 << 20, 1).1;
     assert_eq!((replayed.number, rows(&replayed)), (2, one(9)));
+}
+
+/// The file system has something of its own to write only when a file grows, so it seldom does.
+#[test]
+fn a_file_grows_by_room_for_many_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut journal, ..) = open(dir.path(), 1 << 20, 0);
+    let length = || fs::metadata(dir.path().join(FILES[0])).unwrap().len();
+    let record = vec![1; 3000];
+    let mut lengths = Vec::new();
+    for number in 1..=300 {
+        journal.write(&record, number).unwrap();
+        lengths.push(length());
+    }
+    assert!(*lengths.last().unwrap() >= 300 * 3000);
+    lengths.dedup();
+    assert!(lengths.len() <= 5, "{lengths:?}");
+    journal.files[0].end = 0;
+    journal.write(&record, 301).unwrap();
+    assert_eq!(length(), *lengths.last().unwrap(), "it is written over");
 }
