@@ -16,10 +16,10 @@
 //! - [`protocol`]: bytes of HTTP and WebDAV into values and back.
 //!
 //! A `PUT` walks from `web::server` (connection) by `web::door` (who is it) to `web::webdav`
-//! (headers into types), asks [`ops::Dav::may_upload`] before it reads the body into an
-//! [`ops::intake::Intake`], and ends in [`ops::Dav::upload`], which asks again inside its
-//! transaction. A CheckOut goes from the door to its row of the table in `web::api`, and from its
-//! handler in `web::api::checkout` to [`ops::Dav::lock`]. `ARCHITECTURE.md` tells more.
+//! (headers into types), asks [`ops::Dav::may_upload`] before it reads a large body into an
+//! [`ops::intake::Intake`], and ends in [`ops::Dav::upload`], which asks inside its transaction.
+//! A CheckOut goes from the door to its row of the table in `web::api`, and from its handler in
+//! `web::api::checkout` to [`ops::Dav::lock`]. `ARCHITECTURE.md` tells more.
 
 pub mod backup;
 pub mod blobs;

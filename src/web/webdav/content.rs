@@ -10,7 +10,7 @@ use crate::protocol::error::DavError;
 use crate::protocol::headers::{
     Conditions, ContentRange, expected_length, lock_token, modified_override,
 };
-use crate::resource::Resource;
+use crate::resource::{INLINE_BYTES_MAX, Resource};
 use crate::web::download::{self, describe, set_validators};
 
 pub(super) async fn head(call: Call) -> Answer {
@@ -73,10 +73,16 @@ pub(super) async fn put(mut call: Call) -> Answer {
     call.ask.lock_token = lock_token(&call.headers)?;
     let range = ContentRange::from_headers(&call.headers)?;
     refuse_encoding(&call.headers)?;
-    let old = call.dav.may_upload(&call.ask).await?;
     let uploaded = match range {
-        None => put_whole(&mut call).await?,
-        Some(range) => put_part(&mut call, old, &range).await?,
+        None if is_cheap_to_refuse_later(&call) => put_whole(&mut call).await?,
+        None => {
+            call.dav.may_upload(&call.ask).await?;
+            put_whole(&mut call).await?
+        }
+        Some(range) => {
+            let old = call.dav.may_upload(&call.ask).await?;
+            put_part(&mut call, old, &range).await?
+        }
     };
     let status = match uploaded.outcome {
         Outcome::Created => StatusCode::CREATED,
@@ -90,6 +96,14 @@ pub(super) async fn put(mut call: Call) -> Answer {
             .insert("X-OC-Mtime", HeaderValue::from_static("accepted"));
     }
     Ok(response)
+}
+
+/// Whether the body is so small that reading it costs less than to ask twice. The transaction of
+/// the upload asks the same questions, and nothing that small is written before it. A client that
+/// waits for `100 Continue` is to learn without sending anything.
+fn is_cheap_to_refuse_later(call: &Call) -> bool {
+    let is_small = |length| length <= INLINE_BYTES_MAX as u64;
+    call.body.length().is_some_and(is_small) && !call.headers.contains_key(header::EXPECT)
 }
 
 /// A content coding would be forgotten and the file be useless to other clients.
