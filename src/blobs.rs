@@ -140,6 +140,16 @@ impl Blobs {
         }))
     }
 
+    /// A content of `size` bytes was replaced: hardly anybody reads it from now on. A large one
+    /// leaves the page cache, in the background, so that its memory serves the next upload.
+    pub fn set_aside(&self, id: ContentId, size: u64) {
+        if let Form::Folder(folder) = &self.form
+            && size > PIECE_BYTES_MAX as u64
+        {
+            Folder::leave_cache(folder, id);
+        }
+    }
+
     /// Removes these content files, if they are there. After a power cut they may be back.
     pub async fn remove(&self, ids: &[ContentId]) -> Result<(), StoreError> {
         for id in ids {

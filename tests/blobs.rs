@@ -98,6 +98,18 @@ async fn a_removed_file_stays_readable_where_it_is_open(blobs: Blobs) {
     assert!(matches!(gone, Err(StoreError::Damaged(_))), "{gone:?}");
 }
 
+async fn what_was_set_aside_is_read(blobs: Blobs) {
+    let content = sample(3_000_000);
+    write(&blobs, ContentId(3), &content, 524_288).await;
+    let mut open = blobs.open_content(ContentId(3)).await.unwrap();
+    for _ in 0..10 {
+        blobs.set_aside(ContentId(3), 3_000_000);
+        blobs.set_aside(ContentId(4), 3_000_000);
+        assert_eq!(open.read(70_000, 9).await.unwrap(), content[70_000..70_009]);
+        assert!(read(&blobs, ContentId(3)).await == content);
+    }
+}
+
 async fn an_id_is_written_once(blobs: Blobs) {
     write(&blobs, ContentId(5), &sample(10), 10).await;
     let again = blobs.create(ContentId(5));
@@ -141,6 +153,7 @@ both_forms! {
     what_is_written_is_read,
     ranges_are_read,
     a_removed_file_stays_readable_where_it_is_open,
+    what_was_set_aside_is_read,
     an_id_is_written_once,
     old_files_are_listed,
 }

@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
+
 use super::Space;
 use super::buffers::Buffers;
 use super::disk::{blocking, in_words};
@@ -81,6 +83,17 @@ impl Folder {
         .await
     }
 
+    /// Nobody waits for it, and whoever reads it meanwhile reads from the disk.
+    pub(super) fn leave_cache(folder: &Arc<Self>, id: ContentId) {
+        let path = folder.path(id);
+        drop(spawn_blocking(move || {
+            // Gone already, or a file system that takes no advice: both are as good.
+            if let Ok(file) = File::open(path) {
+                leave_cache(&file);
+            }
+        }));
+    }
+
     pub(super) async fn list_older_than(
         folder: &Arc<Self>,
         watermark: ContentId,
@@ -134,6 +147,15 @@ fn content_id(name: &str) -> Option<ContentId> {
     let id = u64::from_str_radix(name, 16).ok()?;
     (format!("{id:016x}") == name).then_some(ContentId(id))
 }
+
+#[cfg(target_os = "linux")]
+fn leave_cache(file: &File) {
+    use rustix::fs::{Advice, fadvise};
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave_cache(_file: &File) {}
 
 fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()

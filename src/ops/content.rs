@@ -18,7 +18,7 @@ use crate::lock::{Lock, LockToken};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::{ContentRange, Safe};
 use crate::protocol::time::Timestamp;
-use crate::resource::{Place, Resource, ResourceId};
+use crate::resource::{Content, Place, Resource, ResourceId};
 use crate::store::NewContent;
 use crate::store::engine::{Mode, Txn};
 use crate::store::tx::Tx;
@@ -189,7 +189,7 @@ impl Dav {
             content: &content,
             manner,
         };
-        let uploaded = self
+        let (uploaded, replaced) = self
             .act(ask, &upload, |txn, upload| {
                 Box::pin(commit_upload(txn, upload))
             })
@@ -197,6 +197,11 @@ impl Dav {
         doubt.end();
         if matches!(content.place, Place::File(_)) {
             self.content_ended.notify_one();
+        }
+        if let Some(replaced) = replaced
+            && let Place::File(id) = replaced.place
+        {
+            self.blobs.set_aside(id, replaced.size);
         }
         self.tell_succeeded(&uploaded.file);
         Ok(uploaded)
@@ -358,7 +363,11 @@ async fn allow_upload(
     clear(tx, dav, ask, visit, doing).await
 }
 
-async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploaded, DavError> {
+/// What was uploaded, and the content that it replaces.
+async fn commit_upload(
+    txn: &mut dyn Txn,
+    upload: &Upload<'_>,
+) -> Result<(Uploaded, Option<Content>), DavError> {
     let Upload { ask, manner, .. } = upload;
     let mut tx = Tx::new(txn, ask.now);
     let visit = visit(&mut tx, ask).await?;
@@ -378,11 +387,12 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         };
         tx.make(&cleared, parent, &file, new.inline)?;
         tell_made(&mut tx, ask, &visit, &file)?;
-        return Ok(Uploaded {
+        let uploaded = Uploaded {
             file,
             outcome: Outcome::Created,
             checked_in: Vec::new(),
-        });
+        };
+        return Ok((uploaded, None));
     };
     let version = file.content.as_ref().map(|content| content.version);
     if manner.base.is_some() && manner.base != version {
@@ -399,6 +409,7 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
     let ancestors = visit.walk.ancestor_ids();
     let parent = ancestors.last().copied().unwrap_or(ResourceId::ROOT);
     let how = upload.dav.succession();
+    let replaced = file.content.clone();
     let file = tx
         .replace_content(&cleared, parent, file, new, modified, how)
         .await?;
@@ -414,9 +425,10 @@ async fn commit_upload(txn: &mut dyn Txn, upload: &Upload<'_>) -> Result<Uploade
         Then::Nothing => Vec::new(),
         Then::CheckIn(named) => end_check_out(&mut tx, ask, &visit, named).await?,
     };
-    Ok(Uploaded {
+    let uploaded = Uploaded {
         file,
         outcome: Outcome::Replaced,
         checked_in,
-    })
+    };
+    Ok((uploaded, replaced))
 }
