@@ -326,9 +326,11 @@ impl Rows {
         self.number = number;
         self.group.applied(number, &record);
         let moved = *self.mover.moved().borrow();
-        if let Some(moving) = self.recent.ripe(number, moved) {
-            self.mover.push(moving);
-        }
+        let done = self.recent.forget(moved);
+        let ripe = self.recent.ripe(number);
+        done.into_iter()
+            .chain(ripe)
+            .for_each(|rows| self.mover.push(rows));
     }
 
     fn move_all(&mut self) {

@@ -85,25 +85,30 @@ impl Recent {
         in_sled: impl Fn(&Key) -> bool,
     ) {
         let rows = changes.len();
-        let below = self.moving.as_ref().map(|moving| &moving.rows);
         for (key, value) in changes {
-            let is_below = || match below.and_then(|below| below.get(&key)) {
-                Some(value) => value.is_some(),
-                None => in_sled(&key),
-            };
             match value {
                 Some(value) => self.active.put(key, value),
-                None if is_below() => self.active.delete(key),
+                None if self.is_below(&key, &in_sled) => self.active.delete(key),
                 None => self.active.forget(&key),
             }
         }
         self.taken += journaled + rows * ROW_BYTES;
     }
 
-    /// What is to be moved now that commit `number` is the last one, if it is time. `moved`: up to
-    /// which commit sled has everything.
-    pub(super) fn ripe(&mut self, number: u64, moved: u64) -> Option<Arc<Moving>> {
-        self.forget(moved);
+    /// Whether a row that is removed may be below the active ones. Sled is asked only of a row that
+    /// came or changed of late: any other would not be removed if it were not there, and to ask
+    /// means to read it, which for a tree of old files is from the disk.
+    fn is_below(&self, key: &Key, in_sled: impl Fn(&Key) -> bool) -> bool {
+        let moving = self.moving.as_ref().and_then(|moving| moving.rows.get(key));
+        match (moving, self.active.get(key)) {
+            (Some(value), _) => value.is_some(),
+            (None, Some(Some(_))) => in_sled(key),
+            (None, Some(None) | None) => true,
+        }
+    }
+
+    /// What is to be moved now that commit `number` is the last one, if it is time.
+    pub(super) fn ripe(&mut self, number: u64) -> Option<Arc<Moving>> {
         if self.taken < self.bytes_max || self.moving.is_some() {
             return None;
         }
@@ -120,9 +125,10 @@ impl Recent {
         moving
     }
 
-    /// Lets go of what sled has.
-    fn forget(&mut self, moved: u64) {
-        self.moving.take_if(|moving| moving.number <= moved);
+    /// Lets go of what sled has: everything up to commit `moved`. To free so many rows takes long,
+    /// so it is not for a thread for which others wait.
+    pub(super) fn forget(&mut self, moved: u64) -> Option<Arc<Moving>> {
+        self.moving.take_if(|moving| moving.number <= moved)
     }
 
     /// The commit that must have been moved before more is taken in.
@@ -134,6 +140,12 @@ impl Recent {
             .map(|moving| moving.number)
     }
 }
+
+/// How much nicer than the others the thread that moves is, in steps of `nice(1)`. Where cores are
+/// few it would take a third of one from requests, which wait for it only when the journal is full,
+/// and then it has the core to itself. Much nicer, and reads get slower by what it leaves to do.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 10;
 
 /// Moves rows into sled, on a thread of its own.
 #[derive(Debug)]
@@ -171,7 +183,7 @@ impl Mover {
         &self.moved
     }
 
-    /// Has these rows moved when those before them are.
+    /// Has these rows moved when those before them are; if they have been, only freed.
     pub(super) fn push(&self, moving: Arc<Moving>) {
         if let Some(running) = &*self.running.lock().unwrap_or_else(PoisonError::into_inner) {
             // The thread ended because the disk cannot be written: the journal has the rows.
@@ -192,8 +204,23 @@ impl Mover {
     }
 }
 
+/// On Linux each thread has a niceness of its own; elsewhere the process has one.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    if let Err(error) = rustix::process::nice(NICER) {
+        tracing::debug!(%error, "rows are moved with the priority of all threads");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
 fn run(base: &Base, jobs: &Receiver<Arc<Moving>>, moved: &watch::Sender<u64>, group: &GroupCommit) {
+    give_way();
     for job in jobs {
+        if job.number <= *moved.borrow() {
+            continue;
+        }
         // Half of a commit in sled, and nothing of it in the journal, must never be on the disk.
         if group.wait_blocking(job.number).is_err() {
             return;
@@ -203,5 +230,48 @@ fn run(base: &Base, jobs: &Receiver<Arc<Moving>>, moved: &watch::Sender<u64>, gr
             return;
         }
         moved.send_replace(job.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &'static str) -> Key {
+        Key::from(name.as_bytes())
+    }
+
+    fn put(name: &'static str) -> Vec<Change> {
+        vec![(key(name), Some(Bytes::from_static(b"value")))]
+    }
+
+    fn removal(name: &'static str) -> Vec<Change> {
+        vec![(key(name), None)]
+    }
+
+    #[test]
+    fn sled_is_asked_only_of_what_came_of_late() {
+        let never = |_: &Key| -> bool { panic!("sled is asked") };
+        let mut recent = Recent::new(usize::MAX, None);
+        recent.absorb(removal("old"), 0, never);
+        assert_eq!(recent.get(&key("old")), Some(&None), "sled may have it");
+        recent.absorb(removal("old"), 0, never);
+        recent.absorb(put("changed"), 0, never);
+        recent.absorb(removal("changed"), 0, |_| true);
+        assert_eq!(recent.get(&key("changed")), Some(&None));
+        recent.absorb(put("passing"), 0, never);
+        recent.absorb(removal("passing"), 0, |_| false);
+        assert_eq!(recent.get(&key("passing")), None, "nothing is left of it");
+
+        recent.absorb(put("on its way"), 0, never);
+        recent.take(1);
+        recent.absorb(removal("on its way"), 0, never);
+        assert_eq!(recent.get(&key("on its way")), Some(&None));
+        recent.take(2);
+        recent.absorb(put("on its way"), 0, never);
+        recent.absorb(removal("on its way"), 0, never);
+        let gone = recent.get(&key("on its way"));
+        assert_eq!(gone, Some(&None), "that it goes is on its way as well");
+        assert!(recent.active.is_empty());
     }
 }
