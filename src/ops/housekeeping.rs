@@ -1,25 +1,65 @@
 //! Work that no request waits for: expired locks and credentials, detached trees, old versions,
 //! unused content files.
 
+use tokio::sync::watch;
+
 use super::Dav;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::resource::ContentId;
 use crate::store::Reaped;
+use crate::store::engine::Key;
 use crate::store::tx::Tx;
 
 /// How much one transaction of the sweep does, so that requests never wait long for it.
-pub(super) const PAGE: usize = 200;
+const PAGE: usize = 200;
 
 /// How many members of deleted collections go at a time while others work.
-const REAPED_MIN: usize = 32;
+const REAPED_MIN: usize = 8;
+
+/// How many locks whose time has passed end at a time while others work.
+const LAPSED_MIN: usize = 16;
+
+/// How much each step of the sweep does: little while others work, since they wait for it, and
+/// more when nobody else has changed anything meanwhile: then all that counts is to have fewer
+/// syncs.
+pub(super) struct Pace {
+    commits: watch::Receiver<()>,
+    min: usize,
+    step: usize,
+}
+
+impl Pace {
+    /// Begins with `min`.
+    pub(super) fn new(dav: &Dav, min: usize) -> Self {
+        let commits = dav.commits();
+        let step = min;
+        Self { commits, min, step }
+    }
+
+    /// What this step may do.
+    pub(super) fn step(&self) -> usize {
+        self.step
+    }
+
+    /// To be called between two steps.
+    pub(super) fn go_on(&mut self) {
+        let are_others_at_work = self.commits.has_changed().unwrap_or(false);
+        self.commits.mark_unchanged();
+        self.step = if are_others_at_work {
+            self.min
+        } else {
+            PAGE.min(self.step * 2)
+        };
+    }
+}
 
 impl Dav {
     /// Removes what has ended: locks and credentials whose time has passed, members of deleted
     /// collections, versions that are not kept, content files that nobody uses. Stops at the first
     /// error; the next sweep goes on.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), DavError> {
-        while self.sweep_locks(now).await? > 0 {}
+        self.sweep_locks(now).await?;
         while self.sweep_credentials(now).await? == PAGE {}
         self.sweep_detached(now).await?;
         self.sweep_versions(now).await?;
@@ -39,9 +79,27 @@ impl Dav {
         self.content_ended.notified().await;
     }
 
-    async fn sweep_locks(&self, now: Timestamp) -> Result<usize, DavError> {
-        self.write(&now, |txn, now| {
-            Box::pin(async move { Ok(Tx::new(txn, *now).end_lapsed_locks(PAGE).await?) })
+    async fn sweep_locks(&self, now: Timestamp) -> Result<(), DavError> {
+        let mut pace = Pace::new(self, LAPSED_MIN);
+        let mut after = self.end_lapsed_locks(now, None, pace.step()).await?;
+        while after.is_some() {
+            pace.go_on();
+            after = self.end_lapsed_locks(now, after, pace.step()).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_lapsed_locks(
+        &self,
+        now: Timestamp,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Option<Key>, DavError> {
+        self.write(&(now, after), |txn, (now, after)| {
+            Box::pin(async move {
+                let page = (after.as_ref(), limit);
+                Ok(Tx::new(txn, *now).end_lapsed_locks(page).await?)
+            })
         })
         .await
     }
@@ -53,21 +111,12 @@ impl Dav {
         .await
     }
 
-    /// In small steps while others work, since they wait for each, and in larger ones when nobody
-    /// else has changed anything meanwhile: then all that counts is to have fewer syncs.
     async fn sweep_detached(&self, now: Timestamp) -> Result<(), DavError> {
-        let mut commits = self.commits();
-        let mut step = REAPED_MIN;
-        let mut reaped = self.reap(now, step, None).await?;
+        let mut pace = Pace::new(self, REAPED_MIN);
+        let mut reaped = self.reap(now, pace.step(), None).await?;
         while reaped.count > 0 {
-            let are_others_at_work = commits.has_changed().unwrap_or(false);
-            commits.mark_unchanged();
-            step = if are_others_at_work {
-                REAPED_MIN
-            } else {
-                PAGE.min(step * 2)
-            };
-            reaped = self.reap(now, step, Some(&reaped)).await?;
+            pace.go_on();
+            reaped = self.reap(now, pace.step(), Some(&reaped)).await?;
         }
         Ok(())
     }

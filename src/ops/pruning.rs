@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::Dav;
-use super::housekeeping::PAGE;
+use super::housekeeping::Pace;
 use crate::protocol::error::DavError;
 use crate::protocol::time::Timestamp;
 use crate::resource::{Resource, ResourceId, Retention};
@@ -24,7 +24,10 @@ const PAGES_A_SWEEP: usize = 20;
 /// Files that are pruned in one transaction, and how many versions of each: mostly there is one too
 /// many.
 const FILES: usize = 16;
-const VERSIONS_A_FILE: usize = 4;
+const VERSIONS_A_FILE: usize = 2;
+
+/// How many versions of a file that has more go at a time while others work.
+const PRUNED_MIN: usize = 32;
 
 /// What the sweep is to look at.
 #[derive(Debug, Default)]
@@ -80,11 +83,13 @@ impl Dav {
         };
         let overfull = std::mem::take(&mut self.pruning().overfull);
         let overfull: Vec<ResourceId> = overfull.into_iter().collect();
+        let mut pace = Pace::new(self, PRUNED_MIN);
         for files in overfull.chunks(FILES) {
             for (file, after) in self.prune_some(&step, files).await? {
                 let mut after = Some(after);
                 while after.is_some() {
-                    after = self.prune_file(&step, file, after).await?;
+                    pace.go_on();
+                    after = self.prune_file(&step, file, after, pace.step()).await?;
                 }
             }
         }
@@ -117,10 +122,11 @@ impl Dav {
         step: &Step,
         file: ResourceId,
         after: Option<Key>,
+        limit: usize,
     ) -> Result<Option<Key>, DavError> {
         self.write(&(step, after), |txn, (step, after)| {
             Box::pin(async move {
-                let page = (after.as_ref(), PAGE);
+                let page = (after.as_ref(), limit);
                 let mut tx = Tx::new(txn, step.now);
                 Ok(tx.prune_file(file, step.retention, page).await?)
             })

@@ -171,12 +171,17 @@ impl Tx<'_> {
         self.add_lock(granted, ancestors)
     }
 
-    /// Removes up to `limit` locks whose time has passed, fewer when they lie deep, and writes that
-    /// down; returns how many.
-    pub async fn end_lapsed_locks(&mut self, limit: usize) -> Result<usize, StoreError> {
-        let mut lapsed = 0;
+    /// Removes up to `limit` locks whose time has passed, fewer when they lie deep, and writes
+    /// that down. Looks behind the key `after`, since a store passes what is gone one by one;
+    /// returns the key to go on from, `None` when there are no more.
+    pub async fn end_lapsed_locks(
+        &mut self,
+        (after, limit): (Option<&Key>, usize),
+    ) -> Result<Option<Key>, StoreError> {
+        let lapsed = keys::resumed(keys::deadlines_until(self.now), after);
+        let mut last = None;
         let mut rows = 0;
-        for (key, _) in self.scan(keys::deadlines_until(self.now), limit).await? {
+        for (key, _) in self.scan(lapsed, limit).await? {
             if rows >= SWEEP_ROWS_MAX {
                 break;
             }
@@ -187,14 +192,12 @@ impl Tx<'_> {
                 None => None,
             };
             match lock.as_ref().and_then(|lock| rules::lapse(lock, self.now)) {
-                Some(ended) => {
-                    rows += self.lapse(&ended).await?;
-                    lapsed += 1;
-                }
-                None => self.delete(key),
+                Some(ended) => rows += self.lapse(&ended).await?,
+                None => self.delete(key.clone()),
             }
+            last = Some(key);
         }
-        Ok(lapsed)
+        Ok(last)
     }
 
     /// Removes what has lapsed on this resource, before something takes its place.

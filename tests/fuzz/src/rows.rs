@@ -159,7 +159,7 @@ fn in_transactions(row: &[u8]) {
         tx.locks_on(id),
         tx.locks_below(id),
         tx.all_locks(None, 10),
-        tx.end_lapsed_locks(10),
+        tx.end_lapsed_locks((None, 10)),
         tx.end_lapsed_on(id),
         tx.grant_book(),
         tx.grants_on(&[id]),
