@@ -3,6 +3,7 @@
 //! server that is going to be killed.
 
 use std::collections::BTreeMap;
+use std::iter::repeat_with;
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,8 @@ use super::exchange::{Line, Request};
 use crate::common::{Client, Response, Server};
 
 const FILES: u64 = 4;
+/// How often a history is read again because a version that it named was pruned meanwhile.
+const LOOKS: usize = 3;
 /// Above 4 KB content lies in a file of its own.
 const CONTENT_MAX: u64 = 10_000;
 const PEOPLE: [&str; 2] = ["alice", "bob"];
@@ -256,19 +259,28 @@ impl Desk {
             let by = PEOPLE.iter().position(|name| lock["username"] == *name);
             CheckOut::Of(by.unwrap(), lock["lockId"].as_str().unwrap().to_owned())
         });
-        let history = format!("/api/2.0/files/file/{file}/history");
-        let history = json_of(&client.get(&history).status(200));
-        let newest_first = history["response"].as_array().unwrap();
-        let versions = newest_first.iter().rev().map(|version| {
-            let number = version["version"].as_u64().unwrap();
-            let path = format!("/api/2.0/files/file/{file}/download?version={number}");
-            (number, client.get(&path).status(200).text())
-        });
+        let mut looks = repeat_with(|| versions_of(client, file)).take(LOOKS);
+        let versions = looks.find_map(|versions| versions);
         Found {
-            versions: versions.collect(),
+            versions: versions.expect("what the history names can be read"),
             check_out,
         }
     }
+}
+
+/// The versions of a file, the oldest first; `None` when one went after the history had named it:
+/// the sweep prunes what a kill kept it from.
+fn versions_of(client: &Client, file: u64) -> Option<Vec<(u64, String)>> {
+    let history = format!("/api/2.0/files/file/{file}/history");
+    let history = json_of(&client.get(&history).status(200));
+    let newest_first = history["response"].as_array().unwrap();
+    let versions = newest_first.iter().rev().map(|version| {
+        let number = version["version"].as_u64().unwrap();
+        let path = format!("/api/2.0/files/file/{file}/download?version={number}");
+        let answer = client.get(&path);
+        (answer.status != 404).then(|| (number, answer.status(200).text()))
+    });
+    versions.collect()
 }
 
 /// What the server shows of a file.
