@@ -182,6 +182,7 @@ fn measure(site: &Site, files: usize, size: &Size, label: &str) -> [Cost; 4] {
 /// Reads a listing of the flat collection as it comes, without keeping it.
 fn list(site: &Site) -> Listing {
     const MEMBER: &[u8] = b"</D:response>";
+    site.settle();
     let before = site.memory();
     let mut stream = TcpStream::connect(site.user.address()).expect("the server accepts");
     let close = [("Depth", "1"), ("Connection", "close")];

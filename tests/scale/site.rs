@@ -101,6 +101,22 @@ impl Site {
         }
     }
 
+    /// Returns when the server works on nothing any more. What it does behind the answers, such as
+    /// moving rows, takes memory that is not the next request's.
+    pub fn settle(&self) {
+        const LOOK_EVERY: Duration = Duration::from_millis(200);
+        const LOOKS_MAX: usize = 300;
+        const QUIET_SECONDS: f64 = 0.02;
+        for _ in 0..LOOKS_MAX {
+            let used = cpu::of_tree(self.server.process_id());
+            thread::sleep(LOOK_EVERY);
+            if cpu::of_tree(self.server.process_id()) - used <= QUIET_SECONDS {
+                return;
+            }
+        }
+        panic!("the server does not come to rest");
+    }
+
     pub fn memory(&self) -> Memory {
         let status = format!("/proc/{}/status", self.server.process_id());
         let status = std::fs::read_to_string(status).expect("a running process");
