@@ -5,6 +5,7 @@ line: `ok` and what was seen, or `failed` and why. The end of the input ends Lib
 Arguments: the pipe's name, the user, the password. Run by libreoffice.rs.
 """
 
+import os
 import sys
 import time
 
@@ -112,6 +113,9 @@ def main():
         office.desktop.terminate()
     except Exception:  # the connection ends before the answer comes
         pass
+    # Python's own way out releases objects of the LibreOffice that is ending, and has ended in a
+    # failure after every step was answered.
+    os._exit(0)
 
 
 main()

@@ -232,8 +232,10 @@ impl Office {
     /// Ends it as a person would.
     fn stop(mut self) {
         self.steps = None;
-        assert!(self.driver.wait().unwrap().success(), "the script failed");
-        assert!(self.program.wait().unwrap().success(), "LibreOffice failed");
+        let script = self.driver.wait().unwrap();
+        assert!(script.success(), "the script: {script}");
+        let program = self.program.wait().unwrap();
+        assert!(program.success(), "LibreOffice: {program}");
     }
 }
 
