@@ -117,7 +117,7 @@ pub struct Store {
     /// has changed are told again without being read. 0: none.
     pub answers_bytes: usize,
     /// How much of the latest changes is in the journal, and in memory, before sled gets it. There
-    /// may be twice as much, and five times when sled cannot keep up. A start after a crash reads
+    /// may be twice as much, and six times when sled cannot keep up. A start after a crash reads
     /// it again.
     pub journal_bytes_max: usize,
     /// Free disk space below which uploads are refused (507), so that locks and deletes still

@@ -53,7 +53,7 @@ pub struct SledOptions {
     /// What sled may cache, in bytes. Expect 3 to 6 times this in memory.
     pub cache_bytes: u64,
     /// How much of the latest changes is kept in memory and in the journal, in bytes, before sled
-    /// gets it: twice this in memory, and up to five times when sled cannot keep up.
+    /// gets it: twice this in memory, and up to six times when sled cannot keep up.
     pub journal_bytes: usize,
     /// How long opening may take: a damaged log may keep sled busy for ever.
     pub open_time_max: Duration,
@@ -134,7 +134,8 @@ impl SledEngine {
 }
 
 impl SledEngine {
-    /// The rows, to read or to write. Writers wait here while more is written than sled takes.
+    /// The rows, to read or to write. Writers wait here when more are at work than
+    /// [`Recent::toll`] can slow down.
     async fn take(&self, mode: Mode) -> Result<Guard<Rows>, StoreError> {
         loop {
             let rows = Guard::take(&self.rows, mode).await;
@@ -438,15 +439,23 @@ impl Txn for SledTxn {
         let small = overlay.row_count() <= ROWS_PER_STEP;
         // The guard goes with the rows: also when the caller stops waiting, they are applied before
         // the next transaction begins.
-        let apply = move || rows.apply(overlay);
-        let number = if small {
+        let apply = move || {
+            let number = rows.apply(overlay);
+            let toll = rows.recent.toll();
+            (number, toll.map(|due| (Arc::clone(&rows.mover), due)))
+        };
+        let (number, toll) = if small {
             apply()
         } else {
             let applied = spawn_blocking(apply).await;
             let applied = applied.map_err(|error| StoreError::Failed(error.to_string()));
             applied.map_err(CommitError::Unknown)?
         };
-        group.wait(number).await.map_err(CommitError::Unknown)
+        group.wait(number).await.map_err(CommitError::Unknown)?;
+        if let Some((mover, due)) = toll {
+            mover.reach(due).await;
+        }
+        Ok(())
     }
 
     async fn settle(self: Box<Self>) -> Result<(), StoreError> {

@@ -18,15 +18,22 @@ pub(super) struct Base {
 
 impl Base {
     /// Writes these rows, and then the number of the last commit among them. A crash in between
-    /// leaves some of them; all are in the journal and are written again.
-    pub(super) fn take(&self, rows: &Overlay, number: u64) -> Result<(), String> {
+    /// leaves some of them; all are in the journal and are written again. `step` is told after each
+    /// how many are written.
+    pub(super) fn take(
+        &self,
+        rows: &Overlay,
+        number: u64,
+        step: impl Fn(usize),
+    ) -> Result<(), String> {
         no_panic(|| {
-            for (key, value) in rows.changes() {
+            for (before, (key, value)) in rows.changes().enumerate() {
                 let put = match value {
                     Some(value) => self.db.insert(key, seal(key, value)),
                     None => self.db.remove(key),
                 };
                 put.map_err(|error| format!("sled cannot write: {error}"))?;
+                step(before + 1);
             }
             self.sync()?;
             let number = number.to_be_bytes();

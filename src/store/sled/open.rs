@@ -286,7 +286,7 @@ impl Folder {
         if !log.journal.has_room() {
             let rows = mem::take(&mut replayed.rows);
             let number = replayed.number;
-            base.take(&rows, number)?;
+            base.take(&rows, number, |_| ())?;
             moved.send_replace(number);
         }
         Ok(())

@@ -16,8 +16,13 @@ use super::super::overlay::{Overlay, RowIter};
 use super::base::Base;
 use super::journal::Change;
 
-/// While rows are being moved so many times `bytes_max` may gather behind them; then writers wait.
+/// So many times `bytes_max` may be left to move; then whoever writes waits until as much is moved
+/// as was written. In the worst case, with as many writers at once as there are connections, so
+/// much gathers behind what is being moved, and none begins before that has been moved.
 const BEHIND_MAX: usize = 3;
+
+/// After how many rows the thread that moves says how far it is: a few milliseconds.
+const ROWS_A_STEP: usize = 128;
 
 /// What a row costs in memory beside its bytes, also one that is only known to be gone: those have
 /// to be passed by whoever looks through their range, so there must not be many.
@@ -31,6 +36,8 @@ pub(super) struct Recent {
     taken: usize,
     /// From here on they are to be moved.
     bytes_max: usize,
+    /// What all before `active` took, since the start.
+    before: u64,
     moving: Option<Arc<Moving>>,
 }
 
@@ -40,6 +47,27 @@ pub(super) struct Moving {
     pub(super) rows: Overlay,
     /// The last commit among them.
     pub(super) number: u64,
+    /// From where to where they lie in the stream of all that was taken in.
+    span: Range<u64>,
+}
+
+impl Moving {
+    /// The rows that a journal had at the start: nobody waits for them.
+    pub(super) fn replayed(rows: Overlay, number: u64) -> Self {
+        Self {
+            rows,
+            number,
+            span: 0..0,
+        }
+    }
+
+    /// How far in the stream the thread is that has moved so many of the rows.
+    fn reached(&self, rows: usize) -> u64 {
+        let length = u128::from(self.span.end - self.span.start);
+        let all = self.rows.row_count().max(1) as u128;
+        let part = length * (rows as u128).min(all) / all;
+        self.span.start + u64::try_from(part).unwrap_or(u64::MAX)
+    }
 }
 
 impl Recent {
@@ -48,6 +76,7 @@ impl Recent {
             active: Overlay::default(),
             taken: 0,
             bytes_max,
+            before: 0,
             moving,
         }
     }
@@ -118,9 +147,14 @@ impl Recent {
     /// Everything that is not being moved yet, to be moved. From here on what was being moved
     /// before is not read here any more.
     pub(super) fn take(&mut self, number: u64) -> Arc<Moving> {
+        let end = self.before + self.taken as u64;
+        let moving = Arc::new(Moving {
+            rows: std::mem::take(&mut self.active),
+            number,
+            span: self.before..end,
+        });
+        self.before = end;
         self.taken = 0;
-        let rows = std::mem::take(&mut self.active);
-        let moving = Arc::new(Moving { rows, number });
         self.moving = Some(Arc::clone(&moving));
         moving
     }
@@ -129,6 +163,16 @@ impl Recent {
     /// so it is not for a thread for which others wait.
     pub(super) fn forget(&mut self, moved: u64) -> Option<Arc<Moving>> {
         self.moving.take_if(|moving| moving.number <= moved)
+    }
+
+    /// How far in the stream the rows must have been moved before the writer of the last commit
+    /// goes on, if that has to wait. Not farther than is being moved: what comes behind that begins
+    /// to be moved with the next commit.
+    pub(super) fn toll(&self) -> Option<u64> {
+        let moving = self.moving.as_ref()?;
+        let left_max = (self.bytes_max * BEHIND_MAX) as u64;
+        let due = (self.before + self.taken as u64).saturating_sub(left_max);
+        (due > moving.span.start).then(|| due.min(moving.span.end))
     }
 
     /// The commit that must have been moved before more is taken in.
@@ -151,6 +195,7 @@ const NICER: i32 = 10;
 #[derive(Debug)]
 pub(super) struct Mover {
     moved: watch::Receiver<u64>,
+    reached: watch::Receiver<u64>,
     running: Mutex<Option<Running>>,
 }
 
@@ -167,13 +212,15 @@ impl Mover {
         moved: watch::Sender<u64>,
         group: Arc<GroupCommit>,
     ) -> Result<Self, std::io::Error> {
-        let receiver = moved.subscribe();
+        let (reach, reached) = watch::channel(0);
+        let told = (moved.subscribe(), reached);
         let (jobs, received) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("store-move".to_owned())
-            .spawn(move || run(&base, &received, &moved, &group))?;
+            .spawn(move || run(&base, &received, (&moved, &reach), &group))?;
         Ok(Self {
-            moved: receiver,
+            moved: told.0,
+            reached: told.1,
             running: Mutex::new(Some(Running { jobs, thread })),
         })
     }
@@ -181,6 +228,15 @@ impl Mover {
     /// Up to which commit sled has everything.
     pub(super) fn moved(&self) -> &watch::Receiver<u64> {
         &self.moved
+    }
+
+    /// Returns when as much as this of the stream has been moved, or nothing will be any more.
+    pub(super) async fn reach(&self, due: u64) {
+        let _ = self
+            .reached
+            .clone()
+            .wait_for(|reached| *reached >= due)
+            .await;
     }
 
     /// Has these rows moved when those before them are; if they have been, only freed.
@@ -215,7 +271,12 @@ fn give_way() {
 #[cfg(not(target_os = "linux"))]
 fn give_way() {}
 
-fn run(base: &Base, jobs: &Receiver<Arc<Moving>>, moved: &watch::Sender<u64>, group: &GroupCommit) {
+fn run(
+    base: &Base,
+    jobs: &Receiver<Arc<Moving>>,
+    (moved, reached): (&watch::Sender<u64>, &watch::Sender<u64>),
+    group: &GroupCommit,
+) {
     give_way();
     for job in jobs {
         if job.number <= *moved.borrow() {
@@ -225,11 +286,17 @@ fn run(base: &Base, jobs: &Receiver<Arc<Moving>>, moved: &watch::Sender<u64>, gr
         if group.wait_blocking(job.number).is_err() {
             return;
         }
-        if let Err(reason) = base.take(&job.rows, job.number) {
+        let step = |rows: usize| {
+            if rows.is_multiple_of(ROWS_A_STEP) {
+                reached.send_replace(job.reached(rows));
+            }
+        };
+        if let Err(reason) = base.take(&job.rows, job.number, step) {
             group.fail(reason);
             return;
         }
         moved.send_replace(job.number);
+        reached.send_replace(job.span.end);
     }
 }
 
@@ -273,5 +340,34 @@ mod tests {
         let gone = recent.get(&key("on its way"));
         assert_eq!(gone, Some(&None), "that it goes is on its way as well");
         assert!(recent.active.is_empty());
+    }
+
+    #[test]
+    fn who_writes_waits_for_as_much_as_is_too_much() {
+        let size = ROW_BYTES as u64;
+        let write = |recent: &mut Recent, rows: usize| {
+            let changes = std::iter::repeat_n(put("row"), rows).flatten().collect();
+            recent.absorb(changes, 0, |_| false);
+        };
+        let mut recent = Recent::new(10 * ROW_BYTES, None);
+        write(&mut recent, 100);
+        assert_eq!(recent.toll(), None, "nothing is being moved");
+        let moving = recent.take(1);
+        assert_eq!(recent.toll(), Some(70 * size), "30 may be left");
+        write(&mut recent, 25);
+        assert_eq!(recent.toll(), Some(95 * size));
+        write(&mut recent, 25);
+        assert_eq!(recent.toll(), Some(100 * size), "no more is being moved");
+
+        assert_eq!(moving.reached(0), 0);
+        assert_eq!(moving.reached(1), 100 * size, "they were one row");
+        recent.forget(1);
+        assert_eq!(recent.toll(), None);
+        recent.take(2);
+        assert_eq!(recent.toll(), Some(120 * size));
+        let mut recent = Recent::new(10 * ROW_BYTES, None);
+        write(&mut recent, 30);
+        recent.take(1);
+        assert_eq!(recent.toll(), None, "all that there is may be left");
     }
 }

@@ -86,7 +86,7 @@ impl Recovery {
         let mover = Mover::start(base, moved, Arc::clone(&group)).map_err(failed)?;
         let moving = (!replayed.rows.is_empty()).then(|| {
             let rows = replayed.rows;
-            Arc::new(Moving { rows, number })
+            Arc::new(Moving::replayed(rows, number))
         });
         moving.iter().cloned().for_each(|moving| mover.push(moving));
         Ok(Rows {
