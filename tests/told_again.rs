@@ -122,6 +122,16 @@ impl Server {
     }
 }
 
+fn added(name: &str, admin: bool) -> AdminCommand {
+    AdminCommand::User(UserCommand::Add {
+        name: name.to_owned(),
+        display_name: None,
+        email: String::new(),
+        password: Password::from(format!("{name}-password")),
+        admin,
+    })
+}
+
 /// Two servers over one store.
 struct Pair {
     remembers: Server,
@@ -145,14 +155,7 @@ impl Pair {
             dice,
         };
         for name in USERS {
-            let add = UserCommand::Add {
-                name: name.to_owned(),
-                display_name: None,
-                email: String::new(),
-                password: Password::from(format!("{name}-password")),
-                admin: name == "mona",
-            };
-            pair.command(AdminCommand::User(add)).await;
+            pair.command(added(name, name == "mona")).await;
         }
         let name = "staff".to_owned();
         pair.command(AdminCommand::Group(GroupCommand::Add { name }))
@@ -349,4 +352,39 @@ async fn what_is_told_again_is_what_is_so() {
 async fn and_over_sled() {
     let dir = tempfile::tempdir().unwrap();
     Box::pin(check(sled_in(&dir), 3)).await;
+}
+
+/// A listing that is much larger than the memory neither fills it nor pushes out everything else.
+#[tokio::test]
+async fn of_a_long_listing_only_the_beginning_is_remembered() {
+    const BYTES: usize = 2 << 20;
+    const MEMBERS: usize = 3_000;
+    let now = Timestamp(1_000_000);
+    let server = Server::over(Arc::new(MemoryEngine::new()), Blobs::memory(), BYTES).await;
+    server.command(added("mona", true), now).await;
+    let mut asked = Asked {
+        user: "mona",
+        method: "MKCOL",
+        path: "/long".to_owned(),
+        headers: Vec::new(),
+        body: String::new(),
+    };
+    assert_eq!(server.send(&asked, now).await.status(), 201);
+    for number in 0..MEMBERS {
+        asked.path = format!("/long/n{number}");
+        assert_eq!(server.send(&asked, now).await.status(), 201);
+    }
+    let list = Asked {
+        method: "PROPFIND",
+        path: "/long/".to_owned(),
+        headers: vec![("Depth", "1".to_owned())],
+        body: WORDS[2].to_owned(),
+        ..asked
+    };
+    let once = server.send(&list, now).await.into_body();
+    assert!(once.len() > BYTES / 3, "it is no long listing");
+    assert!(server.send(&list, now).await.into_body() == once);
+    let used = server.dav.answers_used();
+    assert!(used.recalled > 3, "{used:?}");
+    assert!(used.bytes < BYTES as u64 / 3, "{used:?}");
 }

@@ -27,6 +27,8 @@ use crate::store::engine::Txn;
 const FIXED_BYTES: usize = 512;
 /// An answer of more than one in so many of all bytes would push out too many others.
 const SHARE_MAX: usize = 16;
+/// The pages of one listing beyond one in so many of all bytes would, and in the end each other.
+const LISTING_SHARE_MAX: usize = 4;
 /// About what an answer has, by which the memory divides itself.
 const USUAL_BYTES: usize = 4096;
 
@@ -239,6 +241,11 @@ impl Answers {
         let holds = kept.grounds.hold(txn);
         self.recalled.fetch_add(u64::from(holds), Ordering::Relaxed);
         holds.then(|| Arc::clone(&kept.answer))
+    }
+
+    /// Whether a page behind so many bytes of the same listing is worth remembering.
+    pub(super) fn keeps_page_behind(&self, bytes: usize) -> bool {
+        bytes < self.bytes_max / LISTING_SHARE_MAX
     }
 
     /// Remembers what was answered on these grounds. `None`: on some of which nobody can tell how

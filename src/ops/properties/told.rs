@@ -37,10 +37,20 @@ pub struct Told<T> {
 #[derive(Debug)]
 enum Rest {
     Nothing,
-    /// The members of this collection, told for these words.
-    Members(Box<(Ask, Bytes, Collection)>),
+    Members(Box<Members>),
     /// Everything below.
     Below(Box<Search>),
+}
+
+/// A listing in progress.
+#[derive(Debug)]
+struct Members {
+    ask: Ask,
+    /// How they are told.
+    words: Bytes,
+    collection: Collection,
+    /// How many bytes were told of them.
+    told: usize,
 }
 
 /// What a transaction came to.
@@ -66,8 +76,14 @@ impl Dav {
         } else {
             let (first, below) = self.tell_first(&ask, &words, &telling).await?;
             let below = below.filter(|_| depth == Depth::One);
-            let members = |below| Rest::Members(Box::new((ask, words, below)));
-            (Some(first), below.map_or(Rest::Nothing, members))
+            let members = below.map(|collection| Members {
+                ask,
+                words,
+                collection,
+                told: 0,
+            });
+            let rest = members.map_or(Rest::Nothing, |members| Rest::Members(Box::new(members)));
+            (Some(first), rest)
         };
         Ok(Told {
             dav: Arc::clone(self),
@@ -111,16 +127,20 @@ impl Dav {
         }
     }
 
-    /// A page of the members of `below`, and the name behind which there may be more.
+    /// The next page of members, and the name behind which there may be more.
     async fn tell_members<T: Telling>(
         &self,
-        ask: &Ask,
-        words: &Bytes,
-        below: &Collection,
+        members: &Members,
         telling: &T,
     ) -> Result<(Bytes, Option<String>), DavError> {
+        let Members {
+            ask,
+            words,
+            collection: below,
+            told,
+        } = members;
         // What is inherited is no part of the question; and a lock is told with the time it has.
-        let lasts = below.inherited.is_empty();
+        let lasts = below.inherited.is_empty() && self.answers.keeps_page_behind(*told);
         let question = lasts.then(|| Question::of(ask, below.page(words)));
         let listing = (self, ask, &question, below, telling);
         let seen = self.read(&listing, |txn, (dav, ask, question, below, telling)| {
@@ -174,14 +194,10 @@ impl<T: Telling> Told<T> {
                 page.map(|page| self.telling.tell(&page)).transpose()
             }
             Rest::Members(members) => {
-                let (ask, words, collection) = &mut **members;
-                let telling = &self.telling;
-                let (told, next) = self
-                    .dav
-                    .tell_members(ask, words, collection, telling)
-                    .await?;
+                let (told, next) = self.dav.tell_members(members, &self.telling).await?;
+                members.told += told.len();
                 match next {
-                    Some(_) => collection.after = next,
+                    Some(_) => members.collection.after = next,
                     None => self.rest = Rest::Nothing,
                 }
                 Ok(Some(told))
