@@ -171,6 +171,10 @@ mod tests {
             || tracing::warn!(target: "here", path = "a\"b\\c\nd", "at\x1b[0m"),
             "  WARN here: at\\u{1b}[0m path=\"a\\\"b\\\\c\\nd\"\n",
         );
+        check(
+            || tracing::info!(target: "here", program = "a\r\u{2028}\u{9b}ö"),
+            "  INFO here: program=\"a\\r\\u{2028}\\u{9b}ö\"\n",
+        );
         let error = std::io::Error::other("two\nlines");
         check(
             || tracing::error!(target: "here", %error, kind = ?Some(1)),
