@@ -17,6 +17,7 @@ mod keys;
 mod locks;
 pub mod memory;
 mod overlay;
+pub(crate) mod page_cache;
 mod past;
 mod properties;
 mod row_cache;

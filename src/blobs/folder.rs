@@ -17,6 +17,7 @@ use super::reader::{self, Opened};
 use super::whole::{page_of, path_of};
 use crate::resource::ContentId;
 use crate::store::engine::StoreError;
+use crate::store::page_cache;
 
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -87,9 +88,9 @@ impl Folder {
     pub(super) fn leave_cache(folder: &Arc<Self>, id: ContentId) {
         let path = folder.path(id);
         drop(spawn_blocking(move || {
-            // Gone already, or a file system that takes no advice: both are as good.
+            // It may be gone already, which is as good.
             if let Ok(file) = File::open(path) {
-                leave_cache(&file);
+                page_cache::let_go(&file);
             }
         }));
     }
@@ -147,15 +148,6 @@ fn content_id(name: &str) -> Option<ContentId> {
     let id = u64::from_str_radix(name, 16).ok()?;
     (format!("{id:016x}") == name).then_some(ContentId(id))
 }
-
-#[cfg(target_os = "linux")]
-fn leave_cache(file: &File) {
-    use rustix::fs::{Advice, fadvise};
-    let _ = fadvise(file, 0, None, Advice::DontNeed);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn leave_cache(_file: &File) {}
 
 fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::super::engine::StoreError;
 use super::super::group_commit::Log;
+use super::super::page_cache;
 use super::base::{Base, COMMIT_ROW, no_panic};
 use super::journal::{Epoch, FILES, Journal, Replayed};
 use super::numbers::{draft_of, note_bytes, noted};
@@ -473,19 +474,13 @@ fn sync_parent(dir: &Path) -> io::Result<()> {
 
 /// After a sync that failed the page cache may hold what the disk does not, and call it clean: what
 /// is read from now on comes from the disk. Pages that are still to be written stay.
-#[cfg(target_os = "linux")]
 fn forget_cached(dir: &Path) {
-    use rustix::fs::{Advice, fadvise};
     for name in FILES.into_iter().chain([LOG_FILE]) {
         if let Ok(log) = File::open(dir.join(name)) {
-            // Advice: a file system may not take it.
-            let _ = fadvise(&log, 0, None, Advice::DontNeed);
+            page_cache::let_go(&log);
         }
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn forget_cached(_dir: &Path) {}
 
 /// Whether somebody holds sled's lock on its log.
 fn is_locked(dir: &Path) -> io::Result<bool> {
