@@ -78,11 +78,10 @@ async fn detail(txn: &mut dyn Txn, ask: &Ask) -> Result<Detail, DavError> {
     let locks = locks_in_force(&mut tx, ask, &visit).await?;
     let above = visit.walk.ancestors().unwrap_or_default();
     let readable = |above: &&Resource| visit.privileges_at(above.id).has(Privilege::Read);
-    let id_of = |found: Option<&Resource>| found.filter(readable).map(|found| found.id);
-    let top = visit.walk.chain().get(1).filter(|top| top.is_collection());
+    let parent = above.last().filter(|above| readable(above));
     Ok(Detail {
-        parent: id_of(above.last()),
-        project: id_of(top),
+        parent: parent.map(|parent| parent.id),
+        project: visit.project(),
         privileges: visit.privileges_at(resource.id),
         ancestors: above.iter().filter(readable).cloned().collect(),
         path: visit.path,

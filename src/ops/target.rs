@@ -14,8 +14,15 @@ pub enum Target {
     Path(DavPath),
     /// The resource with this id, wherever it is.
     Id(ResourceId),
-    /// The second of these, as long as the first is the collection that holds it.
-    Within(ResourceId, ResourceId),
+    /// A resource as long as it is where it is looked for.
+    Within {
+        /// The topmost collection on the way to it.
+        project: ResourceId,
+        /// The collection that holds it, if that matters.
+        folder: Option<ResourceId>,
+        /// The resource itself.
+        id: ResourceId,
+    },
     /// What is, or could be, called so in the collection with this id.
     Member(ResourceId, Name),
 }
@@ -53,7 +60,7 @@ impl fmt::Display for Target {
         match self {
             Self::Path(path) => path.fmt(f),
             Self::Id(id) => write!(f, "resource {id}"),
-            Self::Within(parent, id) => write!(f, "resource {id} in resource {parent}"),
+            Self::Within { project, id, .. } => write!(f, "resource {id} in resource {project}"),
             Self::Member(parent, name) => write!(f, "{} in resource {parent}", name.as_str()),
         }
     }

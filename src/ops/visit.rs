@@ -185,7 +185,7 @@ pub(super) async fn visit_target<'a>(
 ) -> Result<Visit<'a>, DavError> {
     let (path, named) = match target {
         Target::Path(path) => (path.clone(), None),
-        Target::Id(id) | Target::Within(_, id) => (path_of(tx, *id).await?, Some(*id)),
+        Target::Id(id) | Target::Within { id, .. } => (path_of(tx, *id).await?, Some(*id)),
         Target::Member(parent, name) => {
             let path = path_of(tx, *parent).await?;
             (path.member(name.clone()), Some(*parent))
@@ -198,10 +198,14 @@ pub(super) async fn visit_target<'a>(
     if named.is_some_and(hidden) {
         return Err(DavError::NotFound);
     }
-    if let Target::Within(parent, _) = target
-        && visit.walk.parent().map(|above| above.id) != Some(*parent)
+    if let Target::Within {
+        project, folder, ..
+    } = target
     {
-        return Err(DavError::NotFound);
+        let held_by = visit.walk.parent().map(|above| above.id);
+        if visit.project() != Some(*project) || folder.is_some() && *folder != held_by {
+            return Err(DavError::NotFound);
+        }
     }
     Ok(visit)
 }
@@ -219,6 +223,13 @@ impl Visit<'_> {
     /// The resource at the path.
     pub(super) fn resource(&self) -> Result<&Resource, DavError> {
         self.walk.found().ok_or(DavError::NotFound)
+    }
+
+    /// The topmost collection on the way, which the APIs call a project, if the user may see it.
+    pub(super) fn project(&self) -> Option<ResourceId> {
+        let top = self.walk.chain().get(1)?;
+        let is_seen = top.is_collection() && self.privileges_at(top.id).has(Privilege::Read);
+        is_seen.then_some(top.id)
     }
 
     /// Where the user stands at the end of the way.

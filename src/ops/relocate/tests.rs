@@ -149,24 +149,46 @@ async fn the_servers_own_names_are_nobodys() {
 #[tokio::test]
 async fn what_has_left_its_collection_is_not_found_there() {
     let dav = Dav::memory(NOW).await;
-    for at in ["/a", "/b", "/a/c"] {
+    for at in ["/a", "/a/f", "/a/f/c", "/b"] {
         dav.make_collection(&Ask::of(path(at), NOW)).await.unwrap();
     }
     let id_of = async |at| dav.find(&Ask::of(path(at), NOW)).await.unwrap().id;
-    let (above, id) = (id_of("/a").await, id_of("/a/c").await);
-    let inside = Ask {
-        target: Target::Within(above, id),
-        ..Ask::of(path("/"), NOW)
+    let (a, f, id) = (
+        id_of("/a").await,
+        id_of("/a/f").await,
+        id_of("/a/f/c").await,
+    );
+    let is_found = async |project, folder| {
+        let target = Target::Within {
+            project,
+            folder,
+            id,
+        };
+        let inside = Ask {
+            target,
+            ..Ask::of(path("/"), NOW)
+        };
+        match dav.find(&inside).await {
+            Ok(found) => found.id == id,
+            Err(error) => {
+                assert_eq!(error, DavError::NotFound);
+                false
+            }
+        }
     };
-    assert_eq!(dav.find(&inside).await.unwrap().id, id);
-    let below_it = Ask {
-        target: Target::Within(id, above),
-        ..inside.clone()
+    let moved = async |from, to| {
+        let from = Ask::of(path(from), NOW);
+        let moved = dav.relocate(&from, &path(to), Overwrite::No).await;
+        moved.unwrap();
     };
-    assert_eq!(dav.find(&below_it).await, Err(DavError::NotFound));
-    let from = Ask::of(path("/a/c"), NOW);
-    dav.relocate(&from, &path("/b/c"), Overwrite::No)
-        .await
-        .unwrap();
-    assert_eq!(dav.find(&inside).await, Err(DavError::NotFound));
+    assert!(is_found(a, None).await);
+    assert!(is_found(a, Some(f)).await);
+    assert!(!is_found(a, Some(a)).await, "its folder is another one");
+    assert!(!is_found(f, None).await, "no project, but a folder in one");
+    moved("/a/f/c", "/a/c").await;
+    assert!(is_found(a, None).await);
+    assert!(!is_found(a, Some(f)).await);
+    moved("/a/c", "/b/c").await;
+    assert!(!is_found(a, None).await);
+    assert!(!is_found(a, Some(a)).await);
 }

@@ -44,7 +44,7 @@ pub fn target(data: &[u8]) {
     match Target::parse(text, PATH_BYTES_MAX) {
         Ok(Target::Path(path)) => assert!(text.starts_with('/') && path.to_plain().len() < 4097),
         Ok(Target::Id(id)) => assert_eq!(text.parse(), Ok(id)),
-        Ok(Target::Member(..) | Target::Within(..)) => panic!("{text:?} names no member"),
+        Ok(Target::Member(..) | Target::Within { .. }) => panic!("{text:?} names no member"),
         Err(error) => assert!((400..500).contains(&error.status()), "{error}"),
     }
 }

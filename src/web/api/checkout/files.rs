@@ -1,7 +1,5 @@
 //! Finding projects, folders and files by their ids, reading files and uploading new versions.
 
-use std::mem;
-
 use http::{HeaderValue, header};
 
 use super::dto::{HexId, Listing, ProjectDto, ProjectInodeDto, lock_id_of_field};
@@ -35,14 +33,16 @@ pub(super) struct Inode {
 
 impl Inode {
     /// The thing that the parameter `name` names. What is in another project, or in none, is not
-    /// there.
+    /// there, and neither is what leaves the project while the call is under way.
     pub(super) async fn of(call: &Call, name: &str) -> Result<Self, Fault> {
         let project = id(call, "projectId")?;
-        let ask = call.ask(id(call, name)?)?;
+        let within = Target::Within {
+            project,
+            folder: None,
+            id: id(call, name)?,
+        };
+        let ask = call.ask(within)?;
         let detail = call.dav.detail(&ask).await?;
-        if detail.project != Some(project) {
-            return Err(DavError::NotFound.into());
-        }
         Ok(Self {
             project,
             ask,
@@ -68,6 +68,7 @@ impl Inode {
 
     /// The same after its next version was made, which is so whatever happened to it since.
     pub(super) async fn dto_anew(mut self, call: &Call) -> ProjectInodeDto {
+        self.ask.target = self.detail.resource.id.into();
         self.ask.conditions = Conditions::default();
         if let Ok(detail) = call.dav.detail(&self.ask).await {
             self.detail = detail;
@@ -199,8 +200,11 @@ pub(super) async fn upload(mut call: Call) -> Answered {
         return Err(DavError::NotFound.into());
     }
     // It may be moved while its next version is on the way.
-    let inside = Target::Within(folder, inode.detail.resource.id);
-    let anywhere = mem::replace(&mut inode.ask.target, inside);
+    inode.ask.target = Target::Within {
+        project: inode.project,
+        folder: Some(folder),
+        id: inode.detail.resource.id,
+    };
     inode.ask.conditions = Conditions::from_headers(&call.headers)?;
     may_upload(&call, &inode.ask).await?;
     let mut form = call.multipart()?;
@@ -212,7 +216,6 @@ pub(super) async fn upload(mut call: Call) -> Answered {
     let content = intake.finish(file.media_type.filter(generic)).await?;
     let uploaded = call.dav.upload(&inode.ask, content, manner).await?;
     inode.detail.resource = uploaded.file;
-    inode.ask.target = anywhere;
     Ok(ok(inode.dto_anew(&call).await))
 }
 
