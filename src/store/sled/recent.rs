@@ -16,9 +16,9 @@ use super::super::overlay::{Overlay, RowIter};
 use super::base::Base;
 use super::journal::Change;
 
-/// So many times `bytes_max` may be left to move; then whoever writes waits until as much is moved
-/// as was written. In the worst case, with as many writers at once as there are connections, so
-/// much gathers behind what is being moved, and none begins before that has been moved.
+/// So many times `bytes_max` may be left to move; then each commit waits until as much has been
+/// moved as it added. However many commit at once, no more than that gathers behind what is being
+/// moved: none begins any more before that is in sled.
 const BEHIND_MAX: usize = 3;
 
 /// After how many rows the thread that moves says how far it is: a few milliseconds.
