@@ -300,7 +300,7 @@ impl Dav {
         T: Send,
         F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
-        transact(&*self.engine, Mode::Read, context, body).await
+        self.read_as(Mode::Read, context, body).await
     }
 
     /// What it shows is durable.
@@ -310,7 +310,16 @@ impl Dav {
         T: Send,
         F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
     {
-        transact(&*self.engine, Mode::ReadDurable, context, body).await
+        self.read_as(Mode::ReadDurable, context, body).await
+    }
+
+    async fn read_as<'c, C, T, F>(&self, mode: Mode, context: &'c C, body: F) -> Result<T, DavError>
+    where
+        C: Sync + ?Sized,
+        T: Send,
+        F: for<'t> Fn(&'t mut dyn Txn, &'t C) -> BoxFuture<'t, Result<T, DavError>> + Send + Sync,
+    {
+        transact(&*self.engine, mode, context, body).await
     }
 
     async fn write<'c, C, T, F>(&self, context: &'c C, body: F) -> Result<T, DavError>

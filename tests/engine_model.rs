@@ -82,6 +82,10 @@ async fn run(engine: &Shared, prefix: &[u8], ops: &[Op], end: End) -> Vec<(Key, 
     let mut txn = engine.begin(Mode::Read).await.unwrap();
     let all = own(&Bytes::from_static(b"a"))..own(&Bytes::from_static(b"z"));
     seen.extend(some(txn.scan(all, 1000, Order::Ascending).await.unwrap()));
+    let mut txn = engine.begin(Mode::ReadInPassing).await.unwrap();
+    let keys: Vec<Key> = seen.iter().map(|(key, _)| key.clone()).collect();
+    let values = txn.get(&keys).await.unwrap();
+    seen.extend(keys.into_iter().zip(values));
     seen
 }
 

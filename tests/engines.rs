@@ -258,7 +258,12 @@ async fn appended_rows_lie_in_the_order_of_their_commits(engine: Shared) {
         }
         seen
     };
-    let modes = [Mode::Read, Mode::ReadDurable, Mode::Write];
+    let modes = [
+        Mode::Read,
+        Mode::ReadInPassing,
+        Mode::ReadDurable,
+        Mode::Write,
+    ];
     let readers = modes.map(|mode| tokio::spawn(read_on(Arc::clone(&engine), mode)));
     at_once(8, |me| {
         let engine = Arc::clone(&engine);

@@ -96,7 +96,7 @@ impl Check<'_> {
         let mut after: Option<Key> = None;
         loop {
             let mode = match self.manner.mend {
-                Mend::No => Mode::Read,
+                Mend::No => Mode::ReadInPassing,
                 Mend::Yes => Mode::Write,
             };
             let asking = (self.now, after.clone(), self.manner.mend);

@@ -22,8 +22,11 @@ pub enum Mode {
     /// A consistent view; writes in it are a programming error and fail the commit. May show what
     /// is being synced at that moment.
     Read,
-    /// The same for what must never be taken back: it ends only when everything that it may have
-    /// shown is durable.
+    /// The same for a step of many in which much is read that nobody may read again soon: it is
+    /// not remembered.
+    ReadInPassing,
+    /// As [`Mode::Read`], for what must never be taken back: it ends only when everything that it
+    /// may have shown is durable.
     ReadDurable,
     /// Serializable with every other write transaction.
     Write,
@@ -169,8 +172,8 @@ pub trait Txn: Send {
     /// All or nothing. `Ok` means durable.
     async fn commit(self: Box<Self>) -> Result<(), CommitError>;
 
-    /// Ends without writing and, unless it is of [`Mode::Read`], waits until everything that this
-    /// transaction may have read is durable, so that no refusal rests on what a power cut could
-    /// undo.
+    /// Ends without writing. Of [`Mode::ReadDurable`] or [`Mode::Write`], waits until everything
+    /// that this transaction may have read is durable, so that no refusal rests on what a power cut
+    /// could undo.
     async fn settle(self: Box<Self>) -> Result<(), StoreError>;
 }

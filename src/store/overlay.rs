@@ -40,7 +40,9 @@ impl<T> Guard<T> {
     /// Waits for its turn. The lock is fair: a stream of readers cannot starve a writer.
     pub(super) async fn take(lock: &Arc<RwLock<T>>, mode: Mode) -> Self {
         match mode {
-            Mode::Read | Mode::ReadDurable => Self::Read(Arc::clone(lock).read_owned().await),
+            Mode::Read | Mode::ReadInPassing | Mode::ReadDurable => {
+                Self::Read(Arc::clone(lock).read_owned().await)
+            }
             Mode::Write => Self::Write(Arc::clone(lock).write_owned().await),
         }
     }

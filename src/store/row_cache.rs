@@ -93,22 +93,26 @@ impl RowCache {
         }
     }
 
-    /// The row as it was when it had this stamp, or as `read` reads it now.
+    /// The row as it was when it had this stamp, or as `read` reads it now. `keeps` says whether it
+    /// is worth remembering.
     pub(super) fn get(
         &self,
         key: &Key,
         stamp: Stamp,
+        keeps: bool,
         read: impl FnOnce() -> Result<Option<Bytes>, StoreError>,
     ) -> Result<Option<Bytes>, StoreError> {
         if let Some(row) = self.rows.get(key).filter(|row| row.stamp == stamp) {
             return Ok(row.value);
         }
         let value = read()?;
-        let row = Row {
-            stamp,
-            value: value.clone(),
-        };
-        self.rows.insert(key.clone(), row);
+        if keeps {
+            let row = Row {
+                stamp,
+                value: value.clone(),
+            };
+            self.rows.insert(key.clone(), row);
+        }
         Ok(value)
     }
 }
@@ -134,7 +138,7 @@ mod tests {
         let get = |stamps: &Stamps, value: &'static str| {
             let stamp = stamps.at(Place::of_row(&key));
             let value = Some(Bytes::from_static(value.as_bytes()));
-            rows.get(&key, stamp, || Ok(value)).unwrap().unwrap()
+            rows.get(&key, stamp, true, || Ok(value)).unwrap().unwrap()
         };
         assert_eq!(get(&stamps, "old"), "old");
         assert_eq!(get(&stamps, "new"), "old");
@@ -143,9 +147,12 @@ mod tests {
         let failed = || Err(StoreError::Busy);
         let other = Bytes::from_static(b"other");
         let stamp = stamps.at(Place::of_row(&other));
-        assert_eq!(rows.get(&other, stamp, failed), Err(StoreError::Busy));
-        assert_eq!(rows.get(&other, stamp, || Ok(None)), Ok(None));
-        assert_eq!(rows.get(&other, stamp, failed), Ok(None));
+        assert_eq!(rows.get(&other, stamp, true, failed), Err(StoreError::Busy));
+        assert_eq!(rows.get(&other, stamp, false, || Ok(None)), Ok(None));
+        let passed = rows.get(&other, stamp, true, failed);
+        assert_eq!(passed, Err(StoreError::Busy), "it was read in passing");
+        assert_eq!(rows.get(&other, stamp, true, || Ok(None)), Ok(None));
+        assert_eq!(rows.get(&other, stamp, true, failed), Ok(None));
     }
 
     #[test]

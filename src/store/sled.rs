@@ -166,7 +166,8 @@ impl Engine for SledEngine {
         let rows = self.take(mode).await?;
         let group = Arc::clone(&rows.group);
         Ok(Box::new(SledTxn {
-            waits: mode != Mode::Read,
+            waits: matches!(mode, Mode::ReadDurable | Mode::Write),
+            keeps: mode != Mode::ReadInPassing,
             rows,
             overlay: Overlay::default(),
             group,
@@ -252,12 +253,12 @@ impl Rows {
         })
     }
 
-    fn get(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
+    fn get(&self, key: &Key, keeps: bool) -> Result<Option<Bytes>, StoreError> {
         if key.first() == Some(&ENGINE_ROWS) {
             return Ok(None);
         }
         let stamp = self.stamps.at(Place::of_row(key));
-        self.cached.get(key, stamp, || self.look_up(key))
+        self.cached.get(key, stamp, keeps, || self.look_up(key))
     }
 
     fn look_up(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
@@ -309,7 +310,9 @@ impl Rows {
         let number = self.number + 1;
         let changes: Vec<_> = overlay.into_rows(number).collect();
         let mut past = mem::take(&mut self.past);
-        past.keep(changes.iter().map(|(key, _)| key), |key| self.get(key));
+        past.keep(changes.iter().map(|(key, _)| key), |key| {
+            self.get(key, true)
+        });
         self.past = past;
         self.commit(changes, number);
         number
@@ -371,6 +374,8 @@ struct SledTxn {
     group: Arc<GroupCommit>,
     /// Whether its end waits until what it saw is durable.
     waits: bool,
+    /// Whether the rows that it reads are remembered.
+    keeps: bool,
 }
 
 #[async_trait]
@@ -379,7 +384,7 @@ impl Txn for SledTxn {
     async fn get(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let value = |key| match self.overlay.get(key) {
             Some(own) => Ok(own.clone()),
-            None => self.rows.get(key),
+            None => self.rows.get(key, self.keeps),
         };
         keys.iter().map(value).collect()
     }

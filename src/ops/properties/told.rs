@@ -10,7 +10,11 @@ use super::{Collection, Found, Search, Wanted, list, start};
 use crate::protocol::error::DavError;
 use crate::protocol::headers::Depth;
 use crate::store::Grounds;
+use crate::store::engine::Mode;
 use crate::store::tx::Tx;
+
+/// What comes behind so many bytes of a listing is read in passing: about 30,000 members.
+const LONG_BYTES: usize = 16 << 20;
 
 /// How resources are told. What is told of one depends on nothing but what was asked for, who asks,
 /// what was found and, where locks are told, the time.
@@ -139,20 +143,29 @@ impl Dav {
             collection: below,
             told,
         } = members;
+        let mode = if *told < LONG_BYTES {
+            Mode::Read
+        } else {
+            Mode::ReadInPassing
+        };
         // What is inherited is no part of the question; and a lock is told with the time it has.
         let lasts = below.inherited.is_empty() && self.answers.keeps_page_behind(*told);
         let question = lasts.then(|| Question::of(ask, below.page(words)));
         let listing = (self, ask, &question, below, telling);
-        let seen = self.read(&listing, |txn, (dav, ask, question, below, telling)| {
-            Box::pin(async move {
-                if let Some(known) = dav.answers.recall(question.as_ref(), txn) {
-                    return Ok(Seen::Before(known));
-                }
-                let mut tx = Tx::noting(txn, ask.now);
-                let found = list(&mut tx, ask, telling.wanted()?, below).await?;
-                Ok(Seen::Now(found, tx.grounds()))
-            })
-        });
+        let seen = self.read_as(
+            mode,
+            &listing,
+            |txn, (dav, ask, question, below, telling)| {
+                Box::pin(async move {
+                    if let Some(known) = dav.answers.recall(question.as_ref(), txn) {
+                        return Ok(Seen::Before(known));
+                    }
+                    let mut tx = Tx::noting(txn, ask.now);
+                    let found = list(&mut tx, ask, telling.wanted()?, below).await?;
+                    Ok(Seen::Now(found, tx.grounds()))
+                })
+            },
+        );
         let answer = match seen.await? {
             Seen::Before(answer) => answer,
             Seen::Now((found, next), grounds) => {
