@@ -361,7 +361,7 @@ fn the_access_log_tells_no_secrets() {
         "status=403",
         "received=5",
         "duration_ms=",
-        "program=\"proge\\\\tler/1.0\"",
+        "program=\"proge\\tler/1.0\"",
     ] {
         assert!(line.contains(part), "no {part} in {line}");
     }
