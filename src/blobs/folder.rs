@@ -22,6 +22,8 @@ use crate::store::page_cache;
 #[derive(Debug)]
 pub(super) struct Folder {
     dir: PathBuf,
+    /// The same folder: who asks for free space need not find it anew.
+    opened: File,
     free_bytes_min: u64,
     buffers: Arc<Buffers>,
 }
@@ -44,9 +46,12 @@ impl Folder {
             dir.parent().map_or(Ok(()), sync_folder)?;
             Ok(dir)
         };
-        let dir = make().map_err(|error| in_words(&error, "cannot make the content folder"))?;
+        let failed = |error| in_words(&error, "cannot make the content folder");
+        let dir = make().map_err(failed)?;
+        let opened = File::open(&dir).map_err(failed)?;
         Ok(Self {
             dir,
+            opened,
             free_bytes_min,
             buffers: Arc::default(),
         })
@@ -119,7 +124,7 @@ impl Folder {
 
     /// On the thread of the caller: local file systems answer from memory.
     pub(super) fn space(&self) -> Result<Space, StoreError> {
-        let found = rustix::fs::statvfs(&self.dir)
+        let found = rustix::fs::fstatvfs(&self.opened)
             .map_err(|error| in_words(&error.into(), "cannot ask for free space"))?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Ok(Space {
