@@ -1,6 +1,7 @@
 //! One line for each request, when its answer has gone out or its client has gone away. Holds no
 //! query, no Authorization and no lock token: those are secrets.
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::USER_AGENT;
+use http::header::{HeaderValue, USER_AGENT};
+use http::{Method, Uri};
 use http_body::{Frame, SizeHint};
 
 use super::body::{Body, Progress};
@@ -18,6 +20,7 @@ use super::lane::Lane;
 use super::metrics::Metrics;
 use super::turns::Turn;
 
+const METHOD_CHARS_MAX: usize = 32;
 const PROGRAM_CHARS_MAX: usize = 120;
 const PATH_CHARS_MAX: usize = 1024;
 /// What is logged for a client that left before it was answered (no such status goes out).
@@ -26,9 +29,7 @@ const CLIENT_LEFT: u16 = 499;
 /// One request, from its head to the end of its answer. Logged and counted when dropped.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    method: String,
-    path: String,
-    program: String,
+    asked: Asked,
     user: Option<String>,
     /// Given back when the answer has gone out.
     turn: Option<Turn>,
@@ -40,20 +41,44 @@ pub(super) struct Exchange {
     metrics: Arc<Metrics>,
 }
 
+/// What of its head the log has. Nothing is copied: it shares the bytes of the head.
+#[derive(Debug)]
+struct Asked {
+    method: Method,
+    target: Uri,
+    program: Option<HeaderValue>,
+}
+
+impl Asked {
+    fn method(&self) -> Cow<'_, str> {
+        shortened(self.method.as_str().as_bytes(), METHOD_CHARS_MAX)
+    }
+
+    fn path(&self) -> Cow<'_, str> {
+        shortened(self.target.path().as_bytes(), PATH_CHARS_MAX)
+    }
+
+    fn program(&self) -> Cow<'_, str> {
+        let program = self
+            .program
+            .as_ref()
+            .map_or(&b"-"[..], HeaderValue::as_bytes);
+        shortened(program, PROGRAM_CHARS_MAX)
+    }
+}
+
 impl Exchange {
     pub(super) fn begin<B>(
         request: &http::Request<B>,
         progress: Arc<Progress>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let program = request
-            .headers()
-            .get(USER_AGENT)
-            .map(http::HeaderValue::as_bytes);
         Self {
-            method: shortened(request.method().as_str().as_bytes(), 32),
-            path: shortened(request.uri().path().as_bytes(), PATH_CHARS_MAX),
-            program: shortened(program.unwrap_or(b"-"), PROGRAM_CHARS_MAX),
+            asked: Asked {
+                method: request.method().clone(),
+                target: request.uri().clone(),
+                program: request.headers().get(USER_AGENT).cloned(),
+            },
             user: None,
             turn: None,
             lane: None,
@@ -101,29 +126,38 @@ impl Drop for Exchange {
         let time = clock::stopwatch().saturating_sub(self.started);
         let status = self.status.unwrap_or(CLIENT_LEFT);
         let received = self.progress.received();
-        self.metrics.answered(&self.method, status, time);
+        self.metrics
+            .answered(self.asked.method.as_str(), status, time);
         self.metrics.transferred(received, self.sent);
         tracing::info!(
             target: "lockkeeper::access",
             user = self.user.as_deref().unwrap_or("-"),
-            method = self.method,
-            path = self.path,
+            method = &*self.asked.method(),
+            path = &*self.asked.path(),
             status,
             sent = self.sent,
             received,
             duration_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
-            program = self.program,
+            program = &*self.asked.program(),
         );
     }
 }
 
 /// The beginning of what a client sent. What would end a line the log itself escapes.
-fn shortened(bytes: &[u8], chars_max: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    match text.char_indices().nth(chars_max) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text.into_owned(),
+fn shortened(bytes: &[u8], chars_max: usize) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(beginning(text, chars_max)),
+        Cow::Owned(text) => Cow::Owned(beginning(&text, chars_max).to_owned()),
     }
+}
+
+fn beginning(text: &str, chars_max: usize) -> &str {
+    // No text has more characters than bytes, and most are short.
+    if text.len() <= chars_max {
+        return text;
+    }
+    let end = text.char_indices().nth(chars_max);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 /// The body of an answer, which keeps its exchange open until it has been sent.
@@ -153,7 +187,7 @@ impl http_body::Body for LoggedBody {
                 exchange.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
             Poll::Ready(Some(Err(error))) => {
-                let (method, path) = (&exchange.method, &exchange.path);
+                let (method, path) = (&*exchange.asked.method(), &*exchange.asked.path());
                 tracing::error!(method, path, %error, "the answer broke off");
             }
             _ => {}

@@ -97,6 +97,10 @@ impl Visit for Details<'_> {
         });
     }
 
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field.name(), |out| write!(out.0, "{value}"));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.write(field.name(), |out| write!(out, "{value:?}"));
     }
