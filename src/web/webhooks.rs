@@ -8,9 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::clock;
@@ -39,13 +38,13 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Delivers until dropped.
 pub(super) async fn deliver(dav: Arc<Dav>, courier: Arc<HttpCourier>, metrics: Arc<Metrics>) {
-    let post_office = PostOffice {
+    let post_office = Arc::new(PostOffice {
         dav,
         courier,
         metrics,
         reliable: Semaphore::new(POSTS_MAX),
         unreliable: Semaphore::new(POSTS_MAX),
-    };
+    });
     post_office.run().await;
 }
 
@@ -83,18 +82,20 @@ enum Next {
 }
 
 impl PostOffice {
-    async fn run(&self) {
+    /// Each webhook is followed by a task of its own: one that had just been given its turn in the
+    /// store would keep everybody out for as long as the task it shares waits for something else.
+    async fn run(self: Arc<Self>) {
         let mut changes = self.dav.webhook_changes();
-        let mut rounds = FuturesUnordered::new();
+        let mut rounds = JoinSet::new();
         let mut known = HashSet::new();
         loop {
             changes.borrow_and_update();
             match self.dav.webhooks().await {
-                Ok(ids) => rounds.extend(
-                    ids.into_iter()
-                        .filter(|id| known.insert(*id))
-                        .map(|id| self.follow(id)),
-                ),
+                Ok(ids) => {
+                    for id in ids.into_iter().filter(|id| known.insert(*id)) {
+                        rounds.spawn(Arc::clone(&self).follow(id));
+                    }
+                }
                 Err(error) => {
                     tracing::error!(%error, "the webhooks could not be read");
                     sleep(STORE_PAUSE).await;
@@ -103,9 +104,12 @@ impl PostOffice {
             }
             loop {
                 tokio::select! {
-                    Some(id) = rounds.next() => {
-                        known.remove(&id);
-                    }
+                    Some(ended) = rounds.join_next() => match ended {
+                        Ok(id) => {
+                            known.remove(&id);
+                        }
+                        Err(error) => tracing::error!(%error, "a webhook is not followed any more"),
+                    },
                     _ = changes.changed() => break,
                 }
             }
@@ -113,7 +117,7 @@ impl PostOffice {
     }
 
     /// Delivers to one webhook until it is removed.
-    async fn follow(&self, id: WebhookId) -> WebhookId {
+    async fn follow(self: Arc<Self>, id: WebhookId) -> WebhookId {
         let mut commits = self.dav.commits();
         let mut changes = self.dav.webhook_changes();
         let mut round = Round {
@@ -265,3 +269,6 @@ async fn sleep_if(time: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
