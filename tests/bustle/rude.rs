@@ -79,7 +79,7 @@ pub(crate) fn leave(stage: &Stage, dice: &mut Dice) -> Result<(), String> {
             let to = client.url("/copy");
             say(
                 &mut stream,
-                head("COPY", "/many/", &[("Destination", &to)]).as_bytes(),
+                head("COPY", "/some/", &[("Destination", &to)]).as_bytes(),
             );
         }
     }
