@@ -63,6 +63,8 @@ struct Stage<'s> {
     bob: Client,
     mallory: Client,
     receivers: [String; 3],
+    /// Connections to it are made, and nobody ever takes one.
+    _hangs: TcpListener,
     patience: Duration,
 }
 
@@ -78,12 +80,14 @@ impl<'s> Stage<'s> {
             }
         }
         alice.put("/big", vec![b'x'; 8 << 20]).status(201);
+        let (receivers, hangs) = receivers();
         Self {
             server,
             alice,
             bob,
             mallory,
-            receivers: receivers(),
+            receivers,
+            _hangs: hangs,
             patience,
         }
     }
@@ -117,8 +121,9 @@ impl<'s> Stage<'s> {
     }
 }
 
-/// URLs where webhooks are taken, where they are never answered, and where nobody listens.
-fn receivers() -> [String; 3] {
+/// URLs where webhooks are taken, where they are never answered as long as the listener is there,
+/// and where nobody listens.
+fn receivers() -> ([String; 3], TcpListener) {
     let url = |listener: &TcpListener| format!("http://{}/", listener.local_addr().unwrap());
     let free = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (takes, hangs, gone) = (free(), free(), free());
@@ -129,11 +134,7 @@ fn receivers() -> [String; 3] {
             let _ = stream.write_all(taken);
         }
     });
-    std::thread::spawn(move || {
-        let mut never_answered: Vec<_> = hangs.incoming().flatten().take(200).collect();
-        never_answered.clear();
-    });
-    urls
+    (urls, hangs)
 }
 
 /// Lets everybody loose for so long: how often each role did what it does, or who waits.
