@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use thiserror::Error;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
@@ -208,12 +209,15 @@ async fn converse(
             reason: format!("the server does not know this command: {error}"),
         }),
     };
-    write_reply(&mut writer, &reply).await?;
+    write_line(&mut writer, &reply).await?;
     writer.shutdown().await
 }
 
-async fn write_reply(writer: &mut (impl AsyncWrite + Unpin), reply: &AdminReply) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(reply)?;
+async fn write_line(
+    writer: &mut (impl AsyncWrite + Unpin),
+    line: &impl Serialize,
+) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     timeout(TIME_MAX, writer.write_all(&bytes)).await??;
     writer.flush().await

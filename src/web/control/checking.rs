@@ -3,12 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 use tokio::sync::{Notify, watch};
-use tokio::time::{interval, timeout};
+use tokio::time::interval;
 use tokio::try_join;
 
-use super::{TIME_MAX, clock, write_reply};
+use super::{clock, write_line};
 use crate::ops::Dav;
 use crate::ops::admin::AdminReply;
 use crate::ops::admin::transfers::CheckLine;
@@ -22,7 +22,7 @@ pub(super) async fn serve(
     dav: &Dav,
     manner: Manner,
 ) -> io::Result<()> {
-    write_reply(writer, &AdminReply::Done).await?;
+    write_line(writer, &AdminReply::Done).await?;
     let progress = watch::Sender::new(Progress::default());
     let tell = |now| {
         progress.send_replace(now);
@@ -30,8 +30,7 @@ pub(super) async fn serve(
     let check = dav.check(clock::now(), manner, &tell);
     let report = accompany(check, &progress, writer).await?;
     let report = report.map_err(|error| error.to_string());
-    write_line(writer, &CheckLine::End(report)).await?;
-    writer.flush().await
+    write_line(writer, &CheckLine::End(report)).await
 }
 
 /// Does the work and tells how far it has come: beside it, not in turns with it, for the work may
@@ -62,17 +61,12 @@ async fn accompany<T>(
     Ok(outcome)
 }
 
-async fn write_line(writer: &mut (impl AsyncWrite + Unpin), line: &CheckLine) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(line)?;
-    bytes.push(b'\n');
-    timeout(TIME_MAX, writer.write_all(&bytes)).await?
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::duplex;
     use tokio::sync::oneshot;
     use tokio::task::yield_now;
+    use tokio::time::timeout;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Bu
 use tokio::time::timeout;
 
 use super::frames::{Frame, receive, send, send_bytes, send_end, unexpected};
-use super::{TIME_MAX, checking, write_reply};
+use super::{TIME_MAX, checking, write_line};
 use crate::ops::Dav;
 use crate::ops::admin::AdminReply;
 use crate::ops::admin::transfers::TransferCommand;
@@ -37,9 +37,9 @@ pub(super) async fn serve(
         TransferCommand::Import { user, overwrite } => {
             let import = match dav.import(&user, overwrite).await {
                 Ok(import) => import,
-                Err(error) => return write_reply(&mut writer, &AdminReply::Refused(error)).await,
+                Err(error) => return write_line(&mut writer, &AdminReply::Refused(error)).await,
             };
-            write_reply(&mut writer, &AdminReply::Done).await?;
+            write_line(&mut writer, &AdminReply::Done).await?;
             take_in(&mut reader, &mut writer, &import).await
         }
     }
@@ -52,9 +52,9 @@ async fn tell_moment(
 ) -> io::Result<()> {
     let mut moment = match dav.hold_moment().await {
         Ok(moment) => moment,
-        Err(error) => return write_reply(writer, &AdminReply::Refused(error.into())).await,
+        Err(error) => return write_line(writer, &AdminReply::Refused(error.into())).await,
     };
-    write_reply(writer, &AdminReply::Done).await?;
+    write_line(writer, &AdminReply::Done).await?;
     let mut telling = Telling::of(&mut moment);
     loop {
         let bytes = telling.next().await;
@@ -82,9 +82,9 @@ async fn tell_moment(
 async fn export(mut writer: impl AsyncWrite + Unpin, dav: &Arc<Dav>, path: &str) -> io::Result<()> {
     let mut export = match dav.export(path, clock::now()).await {
         Ok(export) => export,
-        Err(error) => return write_reply(&mut writer, &AdminReply::Refused(error.into())).await,
+        Err(error) => return write_line(&mut writer, &AdminReply::Refused(error.into())).await,
     };
-    write_reply(&mut writer, &AdminReply::Done).await?;
+    write_line(&mut writer, &AdminReply::Done).await?;
     loop {
         match export.next().await {
             Ok(Some(found)) => timeout(PROGRESS_TIME_MAX, tell(&mut writer, found)).await??,
