@@ -228,6 +228,8 @@ impl Shared {
         if state.applied <= done {
             return Ok(None);
         }
+        // Until it waits again it need not hear of anything.
+        state.awaited = u64::MAX;
         written.clear();
         written.shrink_to(RECORDS_KEPT_BYTES);
         let records = std::mem::replace(&mut state.records, written);
