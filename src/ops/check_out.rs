@@ -75,7 +75,7 @@ pub(super) async fn end_check_out(
     };
     for ended in &ended {
         lock_ended(tx, ask, ended.lock(), visit.place())?;
-        tx.end_lock(ended).await?;
+        tx.end_lock(ended, &visit.walk).await?;
     }
     Ok(ended.iter().map(|ended| ended.lock().clone()).collect())
 }
@@ -115,7 +115,7 @@ async fn steal(
         }
     };
     for ended in &ended {
-        tx.end_lock(ended).await?;
+        tx.end_lock(ended, &visit.walk).await?;
     }
     tx.add_lock(&granted, &visit.walk.ancestor_ids())?;
     let lost = ended.iter().map(|ended| ended.lock().into());

@@ -421,7 +421,7 @@ pub(super) async fn end_named(
     match rules::release(&asker, &lock) {
         Ok(ended) => {
             lock_ended(tx, ask, &lock, visit.place_on_way(lock.root))?;
-            tx.end_lock(&ended).await?;
+            tx.end_lock(&ended, &visit.walk).await?;
             Ok(lock)
         }
         Err(refusal) => Err(not_yours(tx, visit, refusal).await?),

@@ -202,7 +202,7 @@ async fn merge_locks(
         };
         for ended in &ended {
             lock_released(tx, ask, ended.lock(), place.clone())?;
-            tx.end_lock(ended).await?;
+            tx.end_lock(ended, &landing.visit.walk).await?;
         }
         return Ok(Vec::new());
     }

@@ -10,6 +10,31 @@ use crate::lock::rules::{self, Ended, Granted, Surroundings};
 use crate::lock::{Lock, LockDepth, LockToken, UserId};
 use crate::resource::{Resource, ResourceId};
 
+/// Of so many resources the locks are kept: a path is seldom longer. A listing asks only once for
+/// those of each member.
+const LOCKS_READ_MAX: usize = 16;
+
+/// The locks on record on some resources, as one transaction read them and has not changed them.
+#[derive(Debug, Default)]
+pub(super) struct LocksRead(Vec<(ResourceId, Vec<Lock>)>);
+
+impl LocksRead {
+    fn on(&self, id: ResourceId) -> Option<&[Lock]> {
+        let mut found = self.0.iter().filter(|(root, _)| *root == id);
+        found.next().map(|(_, locks)| &**locks)
+    }
+
+    fn read(&mut self, id: ResourceId, locks: &[Lock]) {
+        if self.0.len() < LOCKS_READ_MAX {
+            self.0.push((id, locks.to_vec()));
+        }
+    }
+
+    fn changed_on(&mut self, id: ResourceId) {
+        self.0.retain(|(root, _)| *root != id);
+    }
+}
+
 /// A lock has a row for each collection above it, and one transaction must be able to remove them.
 /// No path of a request is as deep; only moving deep trees below deep trees gets there.
 const LOCK_DEPTH_MAX: usize = 4096;
@@ -36,12 +61,16 @@ impl Tx<'_> {
 
     /// In a settled order, so that answers do not differ from run to run: check-outs first.
     async fn recorded_locks_on(&mut self, id: ResourceId) -> Result<Vec<Lock>, StoreError> {
+        if let Some(locks) = self.locks.on(id) {
+            return Ok(locks.to_vec());
+        }
         let mut locks: Vec<Lock> = self.scan_rows(keys::locks_on(id), usize::MAX).await?;
         let place = |lock: &Lock| (lock.kind.as_str(), lock.since, lock.token);
         locks.sort_by(|one, other| {
             let by_holder = one.holder.cmp(&other.holder);
             by_holder.then_with(|| place(one).cmp(&place(other)))
         });
+        self.locks.read(id, &locks);
         Ok(locks)
     }
 
@@ -148,15 +177,19 @@ impl Tx<'_> {
     }
 
     fn write_lock(&mut self, lock: &Lock) -> Result<(), StoreError> {
+        self.locks.changed_on(lock.root);
         if let Some(deadline) = lock.deadline {
             self.put(keys::deadline(deadline, lock.token), &lock.root)?;
         }
         self.put(keys::lock(lock.root, lock.token), lock)
     }
 
-    /// Removes a lock.
-    pub async fn end_lock(&mut self, ended: &Ended) -> Result<(), StoreError> {
-        self.drop_lock(ended.lock()).await?;
+    /// Removes a lock. Its root is mostly on the way that was followed.
+    pub async fn end_lock(&mut self, ended: &Ended, way: &Walk) -> Result<(), StoreError> {
+        match way.above(ended.lock().root) {
+            Some(above) => self.drop_lock_below(ended.lock(), &above),
+            None => self.drop_lock(ended.lock()).await?,
+        };
         Ok(())
     }
 
@@ -219,10 +252,15 @@ impl Tx<'_> {
 
     /// Returns how many rows it removed.
     async fn drop_lock(&mut self, lock: &Lock) -> Result<usize, StoreError> {
-        const ROWS_BESIDE_ANCESTORS: usize = 4;
         let located = self.locate(lock.root).await?;
         let ancestors = located.map_or_else(Vec::new, |(ancestors, _)| ancestors);
-        for ancestor in &ancestors {
+        Ok(self.drop_lock_below(lock, &ancestors))
+    }
+
+    /// The same where it is known which collections are above the lock's root.
+    fn drop_lock_below(&mut self, lock: &Lock, ancestors: &[ResourceId]) -> usize {
+        const ROWS_BESIDE_ANCESTORS: usize = 4;
+        for ancestor in ancestors {
             self.delete(keys::below(*ancestor, lock.token));
         }
         if let Some(deadline) = lock.deadline {
@@ -230,8 +268,9 @@ impl Tx<'_> {
         }
         self.delete(keys::owned(lock.owner, lock.token));
         self.delete(keys::token(lock.token));
+        self.locks.changed_on(lock.root);
         self.delete(keys::lock(lock.root, lock.token));
-        Ok(ancestors.len() + ROWS_BESIDE_ANCESTORS)
+        ancestors.len() + ROWS_BESIDE_ANCESTORS
     }
 
     /// Removes every lock on and below a resource that ends, lapsed ones too. Returns them with
@@ -292,4 +331,59 @@ impl Tx<'_> {
 
 fn token_at_end(key: &Key) -> Result<LockToken, StoreError> {
     Ok(LockToken(keys::uuid_at_end(key)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::{LockKind, LockScope};
+    use crate::protocol::time::Timestamp;
+    use crate::store::engine::{Engine as _, Mode};
+    use crate::store::memory::MemoryEngine;
+
+    fn lock_on(root: ResourceId, seconds: u64) -> Lock {
+        Lock {
+            token: LockToken::random(),
+            kind: LockKind::Transient,
+            scope: LockScope::Shared,
+            depth: LockDepth::Zero,
+            root,
+            owner: UserId::NOBODY,
+            holder: "nobody".to_owned(),
+            owner_xml: None,
+            comment: None,
+            since: Timestamp(0),
+            deadline: Some(Timestamp(0).plus_seconds(seconds)),
+        }
+    }
+
+    fn granted(lock: &Lock) -> Granted {
+        rules::grant(lock.clone(), &Surroundings::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_transaction_reads_the_locks_that_it_changed() {
+        let mut txn = MemoryEngine::new().begin(Mode::Write).await.unwrap();
+        let mut tx = Tx::new(&mut *txn, Timestamp(1000));
+        tx.make_root().await.unwrap();
+        assert_eq!(tx.locks_on(ResourceId::ROOT).await, Ok(Vec::new()));
+        let (short, long) = (
+            lock_on(ResourceId::ROOT, 60),
+            lock_on(ResourceId::ROOT, 600),
+        );
+        tx.add_lock(&granted(&short), &[]).unwrap();
+        assert_eq!(tx.locks_on(ResourceId::ROOT).await, Ok(vec![short.clone()]));
+        tx.renew_lock(
+            &short,
+            &granted(&Lock {
+                deadline: long.deadline,
+                ..short.clone()
+            }),
+        )
+        .unwrap();
+        let renewed = tx.locks_on(ResourceId::ROOT).await.unwrap();
+        assert_eq!(renewed[0].deadline, long.deadline);
+        tx.drop_lock(&renewed[0]).await.unwrap();
+        assert_eq!(tx.locks_on(ResourceId::ROOT).await, Ok(Vec::new()));
+    }
 }

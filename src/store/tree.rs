@@ -78,6 +78,12 @@ impl Walk {
         Ok(Some((path, self.chain[index].is_collection())))
     }
 
+    /// The ids of the collections above a resource on the way; `None` when it is not on the way.
+    pub fn above(&self, id: ResourceId) -> Option<Vec<ResourceId>> {
+        let index = self.chain.iter().position(|step| step.id == id)?;
+        Some(self.chain[..index].iter().map(|above| above.id).collect())
+    }
+
     /// Forgets that the last resource on the way exists.
     pub fn hide_last(&mut self) {
         if self.chain.len() > 1 {

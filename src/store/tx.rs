@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::engine::{Key, Order, StoreError, Txn};
 use super::grounds::{Grounds, Notes};
 use super::keys;
+use super::locks::LocksRead;
 use crate::protocol::time::Timestamp;
 
 /// The first byte of every encoded row. A newer form gets a new number.
@@ -21,6 +22,8 @@ pub struct Tx<'t> {
     /// The moment at which expiry is judged.
     pub now: Timestamp,
     notes: Notes,
+    /// The locks that were read, for every step of an operation asks for those around it.
+    pub(super) locks: LocksRead,
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -34,14 +37,22 @@ impl std::fmt::Debug for Tx<'_> {
 impl<'t> Tx<'t> {
     /// Speaks about `raw` as of `now`.
     pub fn new(raw: &'t mut dyn Txn, now: Timestamp) -> Self {
-        let notes = Notes::Unwanted;
-        Self { raw, now, notes }
+        Self::with(raw, now, Notes::Unwanted)
     }
 
     /// The same, and notes what is read, so that [`Self::grounds`] can tell.
     pub fn noting(raw: &'t mut dyn Txn, now: Timestamp) -> Self {
-        let notes = Notes::Read(Vec::new());
-        Self { raw, now, notes }
+        Self::with(raw, now, Notes::Read(Vec::new()))
+    }
+
+    fn with(raw: &'t mut dyn Txn, now: Timestamp, notes: Notes) -> Self {
+        let locks = LocksRead::default();
+        Self {
+            raw,
+            now,
+            notes,
+            locks,
+        }
     }
 
     /// What everything rests on that was read so far. `None`: nobody can tell, or not for how long,
