@@ -1,8 +1,8 @@
 //! Lockkeeper and other WebDAV servers side by side: the same requests in turns (A B B A …), so
 //! that whatever else the machine does meets all alike. `docs/performance.md` says how to read it.
 //!
-//! `cargo bench --bench side_by_side -- [SCENARIO…] [--rounds N] [--seconds S] [--against PEER…]
-//! [--out FOLDER]`
+//! `cargo bench --bench side_by_side -- [SCENARIO…] [--rounds N] [--seconds S]
+//! [--against PEER… | --alone] [--built HOW] [--out FOLDER]`
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures real time")]
@@ -43,6 +43,12 @@ struct Options {
     /// The peers [default: all that are installed]
     #[arg(long, num_args = 1..)]
     against: Vec<Peer>,
+    /// How Lockkeeper was built, if not as cargo does by itself, for the table to say
+    #[arg(long, value_name = "HOW")]
+    built: Option<String>,
+    /// No peers: what a build learns from that is made with a profile
+    #[arg(long, conflicts_with = "against")]
+    alone: bool,
     /// Where to write table.md and ratios.svg [default: the table is printed]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -141,11 +147,15 @@ fn start_all(options: &Options, cpu: Option<u32>) -> io::Result<Vec<Server>> {
         Server::lockkeeper(AccessLog::On, cpu)?,
         Server::lockkeeper(AccessLog::Off, cpu)?,
     ];
-    let all = Peer::value_variants();
-    let peers = if options.against.is_empty() {
-        all
-    } else {
-        &options.against
+    if let Some(how) = &options.built {
+        for ours in &mut servers {
+            ours.version += &format!(", built {how}");
+        }
+    }
+    let peers = match &*options.against {
+        _ if options.alone => &[],
+        [] => Peer::value_variants(),
+        named => named,
     };
     for peer in peers {
         match Server::peer(*peer, cpu) {
